@@ -1,0 +1,1 @@
+"""What every component agrees on, as data: Avro schemas, topics, expectations, rules and reference data."""
