@@ -1,0 +1,1 @@
+"""The platform's HTTP face: analytics, health, metrics and the live page."""

@@ -1,0 +1,55 @@
+"""`python -m serving`: the application under uvicorn, one worker per process."""
+
+import socket
+import sys
+
+import uvicorn
+from fastapi import FastAPI
+from pydantic import ValidationError
+
+from serving.app import create_app
+from serving.settings import ApiSettings
+
+
+class Server(uvicorn.Server):
+    """Ends the live streams first: uvicorn waits for open responses, and those would never end by themselves."""
+
+    def __init__(self, config: uvicorn.Config, app: FastAPI) -> None:
+        super().__init__(config)
+        self.app = app
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        await self.app.state.feed.close()
+        await super().shutdown(sockets)
+
+
+def read_settings() -> ApiSettings:
+    """Settings from the environment; exits with status 2 and a plain sentence per mistake."""
+    try:
+        return ApiSettings()  # type: ignore[call-arg]  # the environment supplies database_url
+    except ValidationError as error:
+        for mistake in error.errors():
+            print(f"API settings: {'.'.join(map(str, mistake['loc']))}: {mistake['msg']}", file=sys.stderr)
+        print("Set DATABASE_URL and API_… as listed in serving/README.md.", file=sys.stderr)
+        raise SystemExit(2) from None
+
+
+def main() -> None:
+    """Serve until SIGINT or SIGTERM."""
+    settings = read_settings()
+    app = create_app(settings)
+    config = uvicorn.Config(
+        app,
+        host=settings.host,
+        port=settings.port,
+        loop="uvloop",
+        http="httptools",
+        log_level=settings.log_level,
+        access_log=False,
+        timeout_graceful_shutdown=5,
+    )
+    Server(config, app).run()
+
+
+if __name__ == "__main__":
+    main()

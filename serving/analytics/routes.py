@@ -1,0 +1,87 @@
+"""GET /api/analytics/…: headline figures, hourly trends, decline reasons, and the live stream."""
+
+from collections.abc import AsyncIterator
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from fastapi.sse import EventSourceResponse, ServerSentEvent
+
+from serving.analytics.errors import ViewsNotBuilt
+from serving.analytics.feed import Snapshot
+from serving.analytics.models import DeclinesReply, Kpi, LiveKpi, TrendPoint, TrendsReply, Window
+from serving.analytics.parameters import DeclineParameters, TrendParameters, WindowParameters, encode_cursor
+from serving.analytics.repository import Cursor, TrendQuery
+from serving.dependencies import AnalyticsDep, ClockDep, FeedDep
+from serving.problems import INVALID, UNAVAILABLE
+
+router = APIRouter(prefix="/api/analytics", tags=["analytics"], responses={**INVALID, **UNAVAILABLE})
+
+
+@router.get("/kpis")
+async def kpis(analytics: AnalyticsDep, parameters: Annotated[WindowParameters, Query()]) -> Kpi:
+    """Headline figures of one window."""
+    kpi = await analytics.kpi(parameters.window)
+    if kpi is None:
+        raise ViewsNotBuilt("v_executive_kpis has no row for this window: run dbt build")
+    return kpi
+
+
+@router.get("/trends")
+async def trends(
+    analytics: AnalyticsDep, clock: ClockDep, parameters: Annotated[TrendParameters, Query()]
+) -> TrendsReply:
+    """Hourly approvals, oldest first, optionally by merchant segment or currency; page by `next_cursor`."""
+    query = parameters.query(clock())
+    freshness = await analytics.freshness()
+    points = await analytics.trends(query)
+    page, more = points[: parameters.limit], len(points) > parameters.limit
+    return TrendsReply(
+        newest_event_at=freshness.newest_event_at,
+        data_through=freshness.data_through,
+        start=query.start,
+        end=query.end,
+        points=page,
+        next_cursor=encode_cursor(_key(page[-1], query)) if more else None,
+    )
+
+
+def _key(point: TrendPoint, query: TrendQuery) -> Cursor:
+    """The grouping key of a point: parts that are summed or filtered over are empty, as in the query."""
+    return Cursor(
+        hour=point.hour,
+        segment=(point.merchant_segment or "") if query.grouping.by_segment else "",
+        currency=(point.currency or "") if query.grouping.by_currency else "",
+    )
+
+
+@router.get("/declines")
+async def declines(analytics: AnalyticsDep, parameters: Annotated[DeclineParameters, Query()]) -> DeclinesReply:
+    """Decline reasons of one window, the most frequent first, with what a retry could recover."""
+    freshness = await analytics.freshness()
+    reasons = await analytics.declines(parameters.window, parameters.limit)
+    return DeclinesReply(
+        newest_event_at=freshness.newest_event_at,
+        data_through=freshness.data_through,
+        kpi_window=parameters.window,
+        reasons=reasons,
+    )
+
+
+@router.get("/kpis/stream", response_class=EventSourceResponse)
+async def kpi_stream(feed: FeedDep, parameters: Annotated[WindowParameters, Query()]) -> AsyncIterator[ServerSentEvent]:
+    """Server-sent events: `history` once (pulses of the last minutes), then `kpi` at each reading (once a second).
+
+    `unavailable` takes the place of `kpi` while figures cannot be read. A comment keeps an idle connection open.
+    """
+    yield ServerSentEvent(event="history", data=list(feed.history), retry=2000)
+    async for snapshot in feed.snapshots():
+        yield _event(snapshot, parameters.window)
+
+
+def _event(snapshot: Snapshot, window: Window) -> ServerSentEvent:
+    kpi = snapshot.kpis.get(window)
+    if kpi is not None and snapshot.pulse is not None:
+        return ServerSentEvent(event="kpi", id=str(snapshot.number), data=LiveKpi(kpi=kpi, pulse=snapshot.pulse))
+    failure = snapshot.failure or ViewsNotBuilt("v_executive_kpis has no row for this window: run dbt build")
+    detail = {"title": failure.title, "detail": str(failure), "retry_after": failure.retry_after}
+    return ServerSentEvent(event="unavailable", id=str(snapshot.number), data=detail)

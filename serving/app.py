@@ -1,0 +1,89 @@
+"""The application factory: the one place where real adapters or given ones are put together."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import UTC, datetime
+
+import httpx
+from fastapi import FastAPI
+from starlette.middleware.gzip import GZipMiddleware
+
+from serving import metrics, problems
+from serving.analytics import routes as analytics_routes
+from serving.analytics.feed import KpiFeed
+from serving.analytics.repository import Analytics, Pool, PostgresAnalytics
+from serving.database import create_pool
+from serving.dependencies import Clock
+from serving.health import probes
+from serving.health import routes as health_routes
+from serving.health.checks import Check, Health
+from serving.settings import ApiSettings
+
+DESCRIPTION = """Approvals, declines and their trends, seconds after each payment.
+
+Amounts are JSON numbers in US dollars rounded to cents unless a field says otherwise; rates are ratios 0..1;
+times are ISO 8601 in UTC. Errors are problem details (RFC 9457, `application/problem+json`)."""
+
+
+def utc_now() -> datetime:
+    """The wall clock."""
+    return datetime.now(UTC)
+
+
+def create_app(
+    settings: ApiSettings,
+    analytics: Analytics | None = None,
+    health: Health | None = None,
+    clock: Clock = utc_now,
+) -> FastAPI:
+    """The application; opens nothing until its lifespan starts. Given adapters take the place of the real ones."""
+    pool = create_pool(settings)
+    store = analytics or PostgresAnalytics(pool)
+    app = FastAPI(title="Payments intelligence", version="0.1.0", description=DESCRIPTION, lifespan=_lifespan)
+    app.state.pool = None if analytics else pool
+    app.state.analytics = store
+    app.state.clock = clock
+    app.state.feed = KpiFeed(store.kpis, clock, settings.kpi_poll_seconds)
+    app.state.http = httpx.AsyncClient(timeout=settings.health_timeout_seconds)
+    app.state.health = health or _health(app, settings)
+    _install_metrics(app, pool)
+    app.add_middleware(GZipMiddleware, minimum_size=1000, compresslevel=5)
+    problems.install(app)
+    for router in (analytics_routes.router, health_routes.router, metrics.router):
+        app.include_router(router)
+    return app
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(app.state.http)
+        pool: Pool | None = app.state.pool
+        if pool is not None:
+            await pool.open(wait=False)
+            stack.push_async_callback(pool.close)
+        app.state.feed.start()
+        stack.push_async_callback(app.state.feed.close)
+        yield
+
+
+def _install_metrics(app: FastAPI, pool: Pool) -> None:
+    app.state.metrics = metrics.Metrics()
+    collector = metrics.StateCollector(app.state.feed, app.state.clock, pool.get_stats)
+    app.state.metrics.registry.register(collector)
+    app.add_middleware(metrics.MetricsMiddleware, metrics=app.state.metrics)
+
+
+def _health(app: FastAPI, settings: ApiSettings) -> Health:
+    kafka, registry = settings.kafka_bootstrap_servers, settings.schema_registry_url
+    stale_after = settings.stale_after_seconds
+    found = {
+        "postgres": probes.postgres_probe(app.state.analytics),
+        "kafka": probes.kafka_probe(kafka) if kafka else probes.not_configured("KAFKA_BOOTSTRAP_SERVERS"),
+        "schema_registry": probes.registry_probe(registry, app.state.http)
+        if registry
+        else probes.not_configured("SCHEMA_REGISTRY_URL"),
+        "stream": probes.stream_probe(app.state.feed, app.state.clock, stale_after),
+    }
+    timeout = settings.health_timeout_seconds
+    return Health([Check(name, probe, required=name == "postgres", timeout=timeout) for name, probe in found.items()])

@@ -1,0 +1,1 @@
+"""Whether the service and what it depends on are well."""

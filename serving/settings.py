@@ -1,0 +1,36 @@
+"""Every setting of the service, typed, in one place."""
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class ApiSettings(BaseSettings):
+    """Read from the environment: `API_…` for the service's own, unprefixed names for what is shared."""
+
+    model_config = SettingsConfigDict(env_prefix="API_", extra="ignore")
+
+    database_url: SecretStr = Field(validation_alias="DATABASE_URL")
+    """Connection string of a role that may only read, e.g. postgresql://payments_api:…@127.0.0.1:5433/payments."""
+    kafka_bootstrap_servers: str | None = Field(default=None, validation_alias="KAFKA_BOOTSTRAP_SERVERS")
+    """Checked by /health when set; host:port, comma separated."""
+    schema_registry_url: str | None = Field(default=None, validation_alias="SCHEMA_REGISTRY_URL")
+    """Checked by /health when set; base URL of the Confluent-compatible API."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=8000, ge=0, le=65535)
+    """0 takes any free port."""
+    log_level: str = "info"
+
+    pool_size: int = Field(default=8, ge=2, le=100)
+    """Most Postgres connections open at once."""
+    pool_wait_seconds: float = Field(default=1.5, gt=0, le=30)
+    """Longest wait for a free connection before a request is refused with 503."""
+    statement_timeout_ms: int = Field(default=5_000, ge=100, le=60_000)
+    """Postgres cancels a query that runs longer."""
+
+    kpi_poll_seconds: float = Field(default=1.0, ge=0.1, le=60)
+    """How often the KPIs are read for all listeners of the live stream together."""
+    stale_after_seconds: float = Field(default=30.0, gt=0)
+    """Age of the last committed batch from which the stream counts as degraded."""
+    health_timeout_seconds: float = Field(default=2.0, gt=0, le=10)
+    """Longest a single dependency check may take."""
