@@ -12,7 +12,8 @@ def minor_unit_exponent(currency: str) -> int:
 
 def to_minor(amount: float, currency: str) -> int:
     """An amount in units as an integer of minor units, halves rounded up."""
-    return math.floor(amount * 10 ** minor_unit_exponent(currency) + 0.5)
+    units: int = 10 ** minor_unit_exponent(currency)
+    return math.floor(amount * units + 0.5)
 
 
 def to_usd_minor(amount: float, currency: str) -> int | None:

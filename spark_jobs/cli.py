@@ -1,0 +1,35 @@
+"""The command line of the Spark jobs."""
+
+import logging
+import signal
+from types import FrameType
+
+import typer
+from prometheus_client import start_http_server
+
+from spark_jobs.settings import StreamSettings
+from spark_jobs.stream import Stream
+
+app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False)
+
+
+@app.callback()
+def main() -> None:
+    """Jobs over the Delta lake. Settings come from the environment; see spark_jobs/README.md."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+
+
+@app.command()
+def stream() -> None:
+    """Stream Kafka into Bronze, Silver, dead letters and the speed layer until a signal comes."""
+    settings = StreamSettings()
+    job = Stream(settings)
+
+    def end(signum: int, frame: FrameType | None) -> None:
+        job.stop()
+
+    signal.signal(signal.SIGTERM, end)
+    signal.signal(signal.SIGINT, end)
+    if settings.metrics_port:
+        start_http_server(settings.metrics_port)
+    job.run()

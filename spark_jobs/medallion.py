@@ -1,0 +1,64 @@
+"""What a batch adds to each Delta table: Bronze as it came, Silver what was accepted, and the dead letters."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from spark_jobs.batch import Mask, TopicBatch
+from spark_jobs.lake import BatchIdentity
+
+DEAD_LETTERS = "dead_letters"
+
+
+@dataclass(frozen=True)
+class Addition:
+    """Rows for one Delta table."""
+
+    table: str
+    rows: pa.Table
+    partition_by: str
+
+
+def bronze(part: TopicBatch, identity: BatchIdentity, ingested_at: datetime) -> Addition:
+    """Every message of the batch, bytes untouched; partitioned by the UTC date on which it reached Kafka."""
+    rows = part.messages.select(["topic", "partition", "offset", "arrived_at", "key", "value"])
+    return Addition(part.topic.bronze, _ingested(rows.rename_columns(_KAFKA_NAMES), identity, ingested_at), "date")
+
+
+def silver(part: TopicBatch, accepted: Mask, identity: BatchIdentity) -> Addition:
+    """The valid rows that were not seen before; partitioned by the UTC date of the event."""
+    rows = part.valid.filter(pa.array(accepted))
+    rows = rows.append_column("batch_id", pa.array(np.full(rows.num_rows, identity.batch_id), pa.int64()))
+    return Addition(part.topic.silver, rows, "event_date")
+
+
+def dead_letters(parts: list[TopicBatch], identity: BatchIdentity, ingested_at: datetime) -> Addition:
+    """Every invalid message with its bytes, the reason and the error; partitioned like Bronze."""
+    rows = pa.concat_tables([part.dead_letters for part in parts])
+    return Addition(
+        DEAD_LETTERS, _ingested(rows.rename_columns([*_KAFKA_NAMES, "reason", "error"]), identity, ingested_at), "date"
+    )
+
+
+_KAFKA_NAMES = ["topic", "partition", "offset", "kafka_timestamp", "key", "value"]
+
+
+def _ingested(rows: pa.Table, identity: BatchIdentity, at: datetime) -> pa.Table:
+    count = rows.num_rows
+    columns: Iterator[tuple[str, pa.Array]] = iter(
+        [
+            (
+                "ingested_at",
+                pa.array([at.astimezone(UTC)], pa.timestamp("us", "UTC")).take(pa.array(np.zeros(count, int))),
+            ),
+            ("batch_id", pa.array(np.full(count, identity.batch_id), pa.int64())),
+            ("date", pc.cast(rows.column("kafka_timestamp"), pa.date32())),
+        ]
+    )
+    for name, column in columns:
+        rows = rows.append_column(name, column)
+    return rows

@@ -1,0 +1,46 @@
+"""Waiting for a neighbour that is away, without losing anything and without keeping a stop waiting."""
+
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from spark_jobs import metrics
+
+log = logging.getLogger("stream")
+
+_FIRST_SECONDS, _LONGEST_SECONDS = 0.5, 15.0
+
+Result = TypeVar("Result")
+
+
+class Stopped(Exception):
+    """The stream was told to stop while it waited."""
+
+
+@dataclass
+class Pauses:
+    """Growing pauses between attempts, ended at once by a stop."""
+
+    stop: threading.Event
+    _next: float = _FIRST_SECONDS
+
+    def after(self, dependency: str, error: Exception) -> None:
+        """Say what failed and wait; raises Stopped when told to stop meanwhile."""
+        metrics.RETRIES.labels(dependency).inc()
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        log.warning("%s: %s. Nothing is lost; trying again in %.1f s", dependency, reason, self._next)
+        if self.stop.wait(self._next):
+            raise Stopped
+        self._next = min(self._next * 2, _LONGEST_SECONDS)
+
+
+def insist(stop: threading.Event, dependency: str, away: type[Exception], act: Callable[[], Result]) -> Result:
+    """Repeat an idempotent act until it succeeds; raises Stopped when told to stop, and any other error as it is."""
+    pauses = Pauses(stop)
+    while True:
+        try:
+            return act()
+        except away as error:
+            pauses.after(dependency, error)

@@ -1,0 +1,111 @@
+"""What the stream makes of each topic's messages: one function per topic, from decoded fields to Silver columns."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from domain.contracts import Topic, avro_schema, avro_schema_text, bands, expectations, rules, topics
+from spark_jobs import decode
+from spark_jobs.expressions import classify, composite_risk_score, failures, to_minor, to_usd_minor
+
+MESSAGE_COLUMNS = ("topic", "partition", "offset", "arrived_at", "key", "value")
+
+
+@dataclass(frozen=True)
+class Lateness:
+    """How long after it happened an event may arrive before it counts as late."""
+
+    watermark_seconds: int
+
+    def is_late(self, event_timestamp: Column, arrived_at: Column) -> Column:
+        """Both instants belong to the message, so a batch that is run again marks the same rows."""
+        return arrived_at > F.try_add(event_timestamp, F.make_dt_interval(secs=F.lit(self.watermark_seconds)))
+
+
+def payments(fields: DataFrame) -> DataFrame:
+    """Silver columns of payments.transactions, one row per authorisation attempt."""
+    amount, currency = F.col("amount"), F.col("currency")
+    return fields.withColumns(
+        {
+            "amount_minor": to_minor(amount, currency),
+            "amount_usd_minor": to_usd_minor(amount, currency),
+            "fee_minor": to_minor(F.col("fee_amount"), currency),
+            "risk_tier": classify(F.col("fraud_score"), bands("payments", "risk_tier")),
+            "amount_bucket": classify(amount, bands("payments", "amount_bucket")),
+            "is_cross_border": F.col("merchant_country") != F.col("issuer_country"),
+            "composite_risk_score": composite_risk_score(
+                F.col("fraud_score"), F.col("aml_risk_score"), F.col("device_trust_score")
+            ),
+            **_calendar(),
+        }
+    )
+
+
+def transactions(fields: DataFrame) -> DataFrame:
+    """Silver columns of ecommerce.transactions, one row per purchase as the shop saw it."""
+    place = F.split("location", ",")
+    return fields.withColumns(
+        {
+            "event_timestamp": F.try_to_timestamp(F.col("timestamp")),
+            "city": F.trim(F.try_element_at(place, F.lit(1))),
+            "country": F.trim(F.try_element_at(place, F.lit(2))),
+            "amount_category": classify(F.col("amount"), bands("transactions", "amount_category")),
+            "is_high_value": F.col("amount") >= F.lit(float(rules()["transactions"]["high_value_at"])),
+        }
+    ).withColumns(_calendar())
+
+
+def _calendar() -> dict[str, Column]:
+    """Date, hour, ISO day of week (Monday is 1) and weekend of the event, UTC."""
+    at = F.col("event_timestamp")
+    return {
+        "event_date": F.to_date(at),
+        "event_hour": F.hour(at),
+        "day_of_week": F.weekday(at) + 1,
+        "is_weekend": F.weekday(at) >= 5,
+    }
+
+
+SILVER: Mapping[str, Callable[[DataFrame], DataFrame]] = {
+    "payments.transactions": payments,
+    "ecommerce.transactions": transactions,
+}
+"""The Silver transform of each topic that the stream reads."""
+
+
+def silver_records(messages: DataFrame, topic: Topic, writers: Mapping[int, str], lateness: Lateness) -> DataFrame:
+    """Every message of a topic, with `verdict`, the bits of `failed` expectations, and its Silver row as `silver`."""
+    decoded = decode.decode(messages, writers, avro_schema_text(topic.name))
+    derived = SILVER[topic.name](decoded.select(*MESSAGE_COLUMNS, "verdict", "record.*"))
+    derived = derived.withColumn("is_late", lateness.is_late(F.col("event_timestamp"), F.col("arrived_at")))
+    silver = [name for name in derived.columns if name not in (*MESSAGE_COLUMNS, "verdict")]
+    text = [F.col(field["name"]) for field in avro_schema(topic.name)["fields"] if "string" in field["type"]]
+    failed = F.when(F.col("verdict") == decode.DECODED, failures(expectations(topic.name), text)).otherwise(F.lit(0))
+    return derived.select(*MESSAGE_COLUMNS, "verdict", failed.alias("failed"), F.struct(*silver).alias("silver"))
+
+
+def first_seen(messages: DataFrame, topic: Topic, writers: Mapping[int, str], window_seconds: int) -> DataFrame:
+    """Where in Kafka each (event id, event time) was first seen within the deduplication window.
+
+    The window slides over arrival, not event time, so that late events are told apart from repetitions as well.
+    """
+    identity = decode.projection(avro_schema(topic.name), [topic.event_id, topic.event_time])
+    keys = decode.decode(messages, writers, identity).select(
+        "partition",
+        "offset",
+        "arrived_at",
+        F.col("record").getField(topic.event_id).alias("event_id"),
+        F.col("record").getField(topic.event_time).alias("event_time"),
+    )
+    known = keys.where(F.col("event_id").isNotNull()).withWatermark("arrived_at", f"{window_seconds} seconds")
+    return known.dropDuplicatesWithinWatermark(["event_id", "event_time"]).select("partition", "offset")
+
+
+def subscribed(names: tuple[str, ...]) -> list[Topic]:
+    """The topics to read; an unknown name is refused."""
+    unknown = sorted(set(names) - set(SILVER))
+    if unknown:
+        raise ValueError(f"no Silver transform for topic {', '.join(unknown)}; known: {', '.join(sorted(SILVER))}")
+    return [topics()[name] for name in names]

@@ -1,0 +1,69 @@
+"""The one place where a SparkSession is made."""
+
+import os
+import sys
+from pathlib import Path
+
+from pyspark.sql import SparkSession
+
+from spark_jobs.settings import StreamSettings
+
+MAX_AVRO_STRING_BYTES = 8 * 1024 * 1024
+"""Garbage that happens to announce a huge string must fail to decode rather than exhaust the heap."""
+
+JVM_OPTIONS = " ".join(
+    [
+        "-XX:+UseParallelGC",
+        "-Duser.timezone=UTC",
+        f"-Dorg.apache.avro.limits.string.maxLength={MAX_AVRO_STRING_BYTES}",
+        f"-Dorg.apache.avro.limits.bytes.maxLength={MAX_AVRO_STRING_BYTES}",
+    ]
+)
+
+
+class JarsMissing(RuntimeError):
+    """The folder of Spark's extra jars is absent or empty."""
+
+
+def jar_list(folder: Path) -> str:
+    """The jars of a folder as Spark wants them, comma-separated."""
+    jars = sorted(folder.resolve().glob("*.jar"))
+    if not jars:
+        raise JarsMissing(f"no jars in {folder}: fetch them with `python -m local fetch`, or set STREAM_JARS_DIR")
+    return ",".join(str(jar) for jar in jars)
+
+
+def make_session(name: str, settings: StreamSettings) -> SparkSession:
+    """A session with Kafka, Avro and Delta on its class path, in UTC."""
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+    builder = SparkSession.builder.appName(name).master(settings.spark_master)
+    for key, value in _configuration(settings).items():
+        builder = builder.config(key, value)
+    session = builder.getOrCreate()
+    session.sparkContext.setLogLevel(settings.log_level)
+    return session
+
+
+def _configuration(settings: StreamSettings) -> dict[str, str]:
+    return {
+        "spark.jars": jar_list(settings.jars_dir),
+        "spark.driver.memory": settings.driver_memory,
+        "spark.driver.extraJavaOptions": JVM_OPTIONS,
+        "spark.executor.extraJavaOptions": JVM_OPTIONS,
+        "spark.driver.maxResultSize": "0",
+        "spark.ui.enabled": str(settings.ui_port > 0).lower(),
+        "spark.ui.port": str(settings.ui_port or 4040),
+        "spark.ui.showConsoleProgress": "false",
+        "spark.locality.wait": "0s",
+        "spark.sql.session.timeZone": "UTC",
+        "spark.sql.shuffle.partitions": str(settings.state_partitions),
+        "spark.sql.adaptive.enabled": "false",
+        "spark.sql.execution.arrow.maxRecordsPerBatch": "20000",
+        "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
+        "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
+        "spark.sql.streaming.noDataMicroBatches.enabled": "false",
+        "spark.sql.streaming.stateStore.providerClass": (
+            "org.apache.spark.sql.execution.streaming.state.RocksDBStateStoreProvider"
+        ),
+        "spark.sql.streaming.stateStore.rocksdb.changelogCheckpointing.enabled": "true",
+    }

@@ -1,0 +1,278 @@
+"""The speed layer in Postgres: a batch's rows, aggregates and audit in one transaction, once.
+
+The primary key (event id, event time) has the last word on what is a repetition. Rows that the deduplication window
+vouches for are copied straight into the table; if one of them is a repetition after all (older than the window), the
+batch falls back to the path of the doubtful rows, which are staged and inserted where nothing is there yet.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from io import BytesIO
+
+import numpy as np
+import psycopg
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv
+from psycopg import sql
+
+from spark_jobs import cubes
+from spark_jobs.batch import Mask, TopicBatch, positions
+from spark_jobs.lake import BatchIdentity
+
+Cursor = psycopg.Cursor[tuple[object, ...]]
+
+_CSV = pyarrow.csv.WriteOptions(include_header=False)
+
+
+@dataclass(frozen=True)
+class DetailTable:
+    """A table of live rows and the columns that the stream fills."""
+
+    name: str
+    key: tuple[str, str]
+    columns: tuple[str, ...]
+
+
+PAYMENTS = DetailTable(
+    "payments",
+    ("event_id", "event_timestamp"),
+    (
+        "event_id", "transaction_id", "event_timestamp", "merchant_id", "merchant_segment", "merchant_country",
+        "issuer_country", "issuer", "card_network", "card_bin", "amount_minor", "amount_usd_minor", "currency",
+        "payment_solution", "processor", "uses_3ds", "three_ds_outcome", "is_network_token", "fraud_score",
+        "aml_risk_score", "device_trust_score", "velocity_score", "attempt_number", "previous_decline_reason",
+        "minutes_since_decline", "is_approved", "decline_reason", "processing_latency_ms", "fee_minor",
+        "pipeline_error", "schema_version", "risk_tier", "amount_bucket", "is_cross_border", "composite_risk_score",
+        "is_late", "arrived_at", "source_partition", "source_offset",
+    ),
+)  # fmt: skip
+TRANSACTIONS = DetailTable(
+    "transactions",
+    ("transaction_id", "event_timestamp"),
+    (
+        "transaction_id", "event_timestamp", "user_id", "amount", "merchant", "is_fraud", "payment_method", "city",
+        "country", "device_id", "amount_category", "is_high_value", "is_late", "arrived_at", "source_partition",
+        "source_offset",
+    ),
+)  # fmt: skip
+DETAIL = {"payments.transactions": PAYMENTS, "ecommerce.transactions": TRANSACTIONS}
+
+
+class SpeedLayer:
+    """One connection to the schema `live`, opened when first needed and again after it broke."""
+
+    def __init__(self, database_url: str) -> None:
+        self._url = database_url
+        self._connection: psycopg.Connection[tuple[object, ...]] | None = None
+        self._known_days: set[tuple[str, object]] = set()
+
+    def commit(self, parts: Sequence[TopicBatch], identity: BatchIdentity) -> dict[str, Mask]:
+        """Write the batch, unless it is there already, and tell per topic which of `valid` were accepted.
+
+        Raises psycopg.OperationalError when Postgres is away; nothing is written then, and the call may be repeated.
+        """
+        connection = self._connect()
+        try:
+            with connection.transaction(), connection.cursor() as cursor:
+                cursor.execute("set local datestyle = 'ISO'")
+                if _is_committed(cursor, identity):
+                    return {part.topic.name: _stored(cursor, part) for part in parts}
+                self._make_partitions(cursor, parts)
+                accepted = {part.topic.name: _insert(connection, cursor, part) for part in parts}
+                _aggregate(cursor, parts, accepted)
+                _record(cursor, parts, accepted, identity)
+                return accepted
+        except psycopg.Error:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Give the connection up; the next commit opens another."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+        self._known_days.clear()
+
+    def _connect(self) -> psycopg.Connection[tuple[object, ...]]:
+        if self._connection is None or self._connection.closed:
+            self._connection = psycopg.connect(
+                self._url, autocommit=True, connect_timeout=5, application_name="stream", tcp_user_timeout=30_000
+            )
+        return self._connection
+
+    def _make_partitions(self, cursor: Cursor, parts: Sequence[TopicBatch]) -> None:
+        for part in parts:
+            table = DETAIL[part.topic.name].name
+            days = {(table, day) for day in pc.unique(part.valid.column("event_date")).to_pylist()} - self._known_days
+            if days:
+                cursor.execute("select live.ensure_partitions(%s, %s::date[])", [table, sorted(day for _, day in days)])
+                self._known_days |= days
+
+
+def _is_committed(cursor: Cursor, identity: BatchIdentity) -> bool:
+    cursor.execute("select 1 from ops.batches where query = %s and batch_id = %s", [identity.stream, identity.batch_id])
+    return cursor.fetchone() is not None
+
+
+def _insert(connection: psycopg.Connection[tuple[object, ...]], cursor: Cursor, part: TopicBatch) -> Mask:
+    table, rows, vouched = DETAIL[part.topic.name], part.valid, part.is_new
+    try:
+        with connection.transaction():
+            _copy(cursor, sql.Identifier("live", table.name), table, rows.filter(pa.array(vouched)))
+    except psycopg.errors.UniqueViolation:
+        vouched = np.zeros(rows.num_rows, dtype=bool)
+    return vouched | _insert_where_absent(cursor, table, rows, ~vouched)
+
+
+def _insert_where_absent(cursor: Cursor, table: DetailTable, rows: pa.Table, doubtful: Mask) -> Mask:
+    """Insert the doubtful rows that are no repetition; of each repeated pair the one that reached Kafka first wins."""
+    if not doubtful.any():
+        return np.zeros(rows.num_rows, dtype=bool)
+    _stage(cursor, table, rows.filter(pa.array(doubtful)))
+    columns = sql.SQL(", ").join(map(sql.Identifier, table.columns))
+    cursor.execute(
+        sql.SQL(
+            "insert into live.{table} ({columns}) select {columns} from {staging} order by source_partition, source_offset "
+            "on conflict do nothing returning source_partition, source_offset"
+        ).format(table=sql.Identifier(table.name), columns=columns, staging=_staging(table))
+    )
+    return doubtful & _at_positions(rows, cursor)
+
+
+def _stored(cursor: Cursor, part: TopicBatch) -> Mask:
+    """Which rows of a batch that was committed before are its own: stored with the very position they have."""
+    table = DETAIL[part.topic.name]
+    if part.valid.num_rows == 0:
+        return np.zeros(0, dtype=bool)
+    _stage(cursor, table, part.valid)
+    cursor.execute(
+        sql.SQL(
+            "select stored.source_partition, stored.source_offset from {staging} staged join live.{table} stored "
+            "using ({key}) where stored.source_partition = staged.source_partition "
+            "and stored.source_offset = staged.source_offset"
+        ).format(
+            staging=_staging(table),
+            table=sql.Identifier(table.name),
+            key=sql.SQL(", ").join(map(sql.Identifier, table.key)),
+        )
+    )
+    return _at_positions(part.valid, cursor)
+
+
+def _at_positions(rows: pa.Table, cursor: Cursor) -> Mask:
+    found = np.array([(int(p) << 48) + int(o) for p, o in cursor.fetchall()], dtype=np.int64)  # type: ignore[call-overload]
+    return np.isin(positions(rows, "source_partition", "source_offset"), found)
+
+
+def _staging(table: DetailTable) -> sql.Identifier:
+    return sql.Identifier(f"staged_{table.name}")
+
+
+def _stage(cursor: Cursor, table: DetailTable, rows: pa.Table) -> None:
+    cursor.execute(
+        sql.SQL("create temporary table if not exists {} (like live.{}) on commit delete rows").format(
+            _staging(table), sql.Identifier(table.name)
+        )
+    )
+    _copy(cursor, _staging(table), table, rows)
+
+
+def _copy(cursor: Cursor, target: sql.Identifier, table: DetailTable, rows: pa.Table) -> None:
+    if rows.num_rows == 0:
+        return
+    columns = sql.SQL(", ").join(map(sql.Identifier, table.columns))
+    text = BytesIO()
+    pyarrow.csv.write_csv(rows.select(list(table.columns)), text, _CSV)
+    with cursor.copy(sql.SQL("copy {} ({}) from stdin (format csv)").format(target, columns)) as copy:
+        copy.write(text.getbuffer())
+
+
+def _aggregate(cursor: Cursor, parts: Sequence[TopicBatch], accepted: dict[str, Mask]) -> None:
+    for part in parts:
+        if part.topic.name != "payments.transactions":
+            continue
+        payments = part.valid.filter(pa.array(accepted[part.topic.name]))
+        _add(cursor, "payment_minutes", cubes.PAYMENT_MINUTE_KEY, cubes.payment_minutes(payments))
+        _add(cursor, "decline_minutes", cubes.DECLINE_MINUTE_KEY, cubes.decline_minutes(payments))
+        cursor.execute(
+            "insert into live.payment_hours as known (hour, version) select hour, 1 from unnest(%s::timestamptz[]) hour "
+            "on conflict (hour) do update set version = known.version + 1",
+            [cubes.hours(payments).to_pylist()],
+        )
+
+
+def _add(cursor: Cursor, name: str, key: list[str], rows: pa.Table) -> None:
+    """Add the rows' measures to the aggregate table, key by key."""
+    if rows.num_rows == 0:
+        return
+    measures = [column for column in rows.column_names if column not in key]
+    types = {"minute": "timestamptz", **dict.fromkeys(key[1:], "text"), **dict.fromkeys(measures, "bigint")}
+    statement = sql.SQL(
+        "insert into live.{table} as known ({columns}) select * from unnest({arrays}) "
+        "on conflict ({key}) do update set {sums}"
+    ).format(
+        table=sql.Identifier(name),
+        columns=sql.SQL(", ").join(map(sql.Identifier, rows.column_names)),
+        arrays=sql.SQL(", ").join(sql.SQL("%s::") + sql.SQL(types[column]) + sql.SQL("[]") for column in types),
+        key=sql.SQL(", ").join(map(sql.Identifier, key)),
+        sums=sql.SQL(", ").join(
+            sql.SQL("{0} = known.{0} + excluded.{0}").format(sql.Identifier(measure)) for measure in measures
+        ),
+    )
+    cursor.execute(statement, [rows.column(column).to_pylist() for column in types])
+
+
+def _record(cursor: Cursor, parts: Sequence[TopicBatch], accepted: dict[str, Mask], identity: BatchIdentity) -> None:
+    """Write the audit of the batch and how far the stream has come."""
+    counts = {DETAIL[name].name: int(mask.sum()) for name, mask in accepted.items()}
+    valid = sum(part.valid.num_rows for part in parts)
+    records = sum(part.messages.num_rows for part in parts)
+    late = sum(int(np.sum(part.valid.column("is_late").to_numpy() & accepted[part.topic.name])) for part in parts)
+    cursor.execute(
+        "insert into ops.batches (query, batch_id, records, payments, transactions, duplicates, dead_letters, late, offsets) "
+        "values (%s, %s, %s, %s, %s, %s, %s, %s, %s)",
+        [
+            identity.stream, identity.batch_id, records, counts.get("payments", 0), counts.get("transactions", 0),
+            valid - sum(counts.values()), records - valid, late, json.dumps(_offsets(parts)),
+        ],
+    )  # fmt: skip
+    cursor.executemany(
+        "insert into ops.expectation_results values (%s, %s, %s, %s, %s, %s, %s)",
+        [
+            (identity.stream, identity.batch_id, one.topic, one.name, one.action, one.passed, one.failed)
+            for part in parts
+            for one in part.expectation_results()
+        ],
+    )
+    cursor.executemany(
+        "insert into ops.dead_letter_counts values (%s, %s, %s, %s, %s)",
+        [
+            (identity.stream, identity.batch_id, part.topic.name, row["values"], row["counts"])
+            for part in parts
+            for row in pc.value_counts(part.dead_letters.column("reason")).to_pylist()
+        ],
+    )
+    cursor.execute(
+        "insert into live.progress as known values (%s, %s, %s, clock_timestamp()) on conflict (query) do update set "
+        "batch_id = excluded.batch_id, committed_at = excluded.committed_at, "
+        "newest_event_at = greatest(known.newest_event_at, excluded.newest_event_at)",
+        [identity.stream, identity.batch_id, _newest(parts)],
+    )
+
+
+def _newest(parts: Sequence[TopicBatch]) -> object:
+    newest = [pc.max(part.valid.column("event_timestamp")).as_py() for part in parts if part.valid.num_rows]
+    return max(newest, default=None)
+
+
+def _offsets(parts: Sequence[TopicBatch]) -> dict[str, dict[str, list[int]]]:
+    """Per topic and partition the first and the last offset of the batch."""
+    ranges: dict[str, dict[str, list[int]]] = {}
+    for part in parts:
+        grouped = part.messages.group_by("partition").aggregate([("offset", "min"), ("offset", "max")])
+        ranges[part.topic.name] = {
+            str(row["partition"]): [row["offset_min"], row["offset_max"]] for row in grouped.to_pylist()
+        }
+    return ranges
