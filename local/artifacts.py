@@ -19,13 +19,14 @@ from local.repository import CACHE
 
 DECLARATIONS = Path(__file__).with_name("artifacts.toml")
 SETS = ("kafka", "registry", "postgres", "spark")
+DEFAULT_ROOT = CACHE / "artifacts"
 STAMP = ".complete"
 
 _SYSTEMS = {"linux": "linux", "darwin": "darwin"}
 _MACHINES = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64v8", "arm64": "arm64v8"}
 
 
-def ensure(name: str, *, root: Path = CACHE / "artifacts", fetcher: Fetcher | None = None) -> Path:
+def ensure(name: str, *, root: Path = DEFAULT_ROOT, fetcher: Fetcher | None = None) -> Path:
     """The folder of a set, fetched first when it is missing or its declaration has changed.
 
     Raises LocalError when a file cannot be had or is not the one that was declared.

