@@ -46,7 +46,7 @@ class TopicBatch:
     first_seen: Mask
 
     @cached_property
-    def verdict(self) -> npt.NDArray[np.int32]:
+    def verdict(self) -> npt.NDArray[np.int64]:
         """Per message: a value of decode.DECODED, NOT_WIRE_FORMAT, UNKNOWN_SCHEMA_ID or UNDECODABLE."""
         return _numpy(self.messages, "verdict")
 
@@ -63,7 +63,8 @@ class TopicBatch:
     def is_valid(self) -> Mask:
         """Which messages could be decoded and met every expectation whose failure drops a record."""
         drop = sum(1 << position for position, one in enumerate(self.expected) if one.action == "drop")
-        return (self.verdict == decode.DECODED) & ((self._failed & drop) == 0)
+        valid: Mask = (self.verdict == decode.DECODED) & ((self._failed & drop) == 0)
+        return valid
 
     @cached_property
     def valid(self) -> pa.Table:

@@ -1,10 +1,8 @@
 """What a batch adds to each Delta table: Bronze as it came, Silver what was accepted, and the dead letters."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -32,7 +30,7 @@ def bronze(part: TopicBatch, identity: BatchIdentity, ingested_at: datetime) -> 
 def silver(part: TopicBatch, accepted: Mask, identity: BatchIdentity) -> Addition:
     """The valid rows that were not seen before; partitioned by the UTC date of the event."""
     rows = part.valid.filter(pa.array(accepted))
-    rows = rows.append_column("batch_id", pa.array(np.full(rows.num_rows, identity.batch_id), pa.int64()))
+    rows = rows.append_column("batch_id", pa.repeat(pa.scalar(identity.batch_id, pa.int64()), rows.num_rows))
     return Addition(part.topic.silver, rows, "event_date")
 
 
@@ -49,16 +47,8 @@ _KAFKA_NAMES = ["topic", "partition", "offset", "kafka_timestamp", "key", "value
 
 def _ingested(rows: pa.Table, identity: BatchIdentity, at: datetime) -> pa.Table:
     count = rows.num_rows
-    columns: Iterator[tuple[str, pa.Array]] = iter(
-        [
-            (
-                "ingested_at",
-                pa.array([at.astimezone(UTC)], pa.timestamp("us", "UTC")).take(pa.array(np.zeros(count, int))),
-            ),
-            ("batch_id", pa.array(np.full(count, identity.batch_id), pa.int64())),
-            ("date", pc.cast(rows.column("kafka_timestamp"), pa.date32())),
-        ]
+    return (
+        rows.append_column("ingested_at", pa.repeat(pa.scalar(at, pa.timestamp("us", "UTC")), count))
+        .append_column("batch_id", pa.repeat(pa.scalar(identity.batch_id, pa.int64()), count))
+        .append_column("date", pc.cast(rows.column("kafka_timestamp"), pa.date32()))
     )
-    for name, column in columns:
-        rows = rows.append_column(name, column)
-    return rows

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 
 import psycopg
 from pyspark.sql import DataFrame
@@ -66,9 +67,8 @@ class Sink:
     def _refuse_new_schemas(self, parts: list[TopicBatch]) -> None:
         for part in parts:
             for schema_id in sorted(part.unknown_schema_ids):
-                if insist(
-                    self.stop, "schema registry", RegistryAway, lambda: self.schemas.is_new(part.topic, schema_id)
-                ):
+                ask = partial(self.schemas.is_new, part.topic, schema_id)
+                if insist(self.stop, "schema registry", RegistryAway, ask):
                     self.schema_arrived = True
                     raise SchemaArrived(f"schema {schema_id} of {part.topic.name} is new")
 

@@ -134,7 +134,8 @@ def _insert_where_absent(cursor: Cursor, table: DetailTable, rows: pa.Table, dou
     columns = sql.SQL(", ").join(map(sql.Identifier, table.columns))
     cursor.execute(
         sql.SQL(
-            "insert into live.{table} ({columns}) select {columns} from {staging} order by source_partition, source_offset "
+            "insert into live.{table} ({columns}) select {columns} from {staging} "
+            "order by source_partition, source_offset "
             "on conflict do nothing returning source_partition, source_offset"
         ).format(table=sql.Identifier(table.name), columns=columns, staging=_staging(table))
     )
@@ -197,7 +198,8 @@ def _aggregate(cursor: Cursor, parts: Sequence[TopicBatch], accepted: dict[str, 
         _add(cursor, "payment_minutes", cubes.PAYMENT_MINUTE_KEY, cubes.payment_minutes(payments))
         _add(cursor, "decline_minutes", cubes.DECLINE_MINUTE_KEY, cubes.decline_minutes(payments))
         cursor.execute(
-            "insert into live.payment_hours as known (hour, version) select hour, 1 from unnest(%s::timestamptz[]) hour "
+            "insert into live.payment_hours as known (hour, version) "
+            "select hour, 1 from unnest(%s::timestamptz[]) hour "
             "on conflict (hour) do update set version = known.version + 1",
             [cubes.hours(payments).to_pylist()],
         )
@@ -231,7 +233,8 @@ def _record(cursor: Cursor, parts: Sequence[TopicBatch], accepted: dict[str, Mas
     records = sum(part.messages.num_rows for part in parts)
     late = sum(int(np.sum(part.valid.column("is_late").to_numpy() & accepted[part.topic.name])) for part in parts)
     cursor.execute(
-        "insert into ops.batches (query, batch_id, records, payments, transactions, duplicates, dead_letters, late, offsets) "
+        "insert into ops.batches "
+        "(query, batch_id, records, payments, transactions, duplicates, dead_letters, late, offsets) "
         "values (%s, %s, %s, %s, %s, %s, %s, %s, %s)",
         [
             identity.stream, identity.batch_id, records, counts.get("payments", 0), counts.get("transactions", 0),
