@@ -65,7 +65,8 @@ def verify(file: Path, expected: str) -> None:
         actual = hashlib.file_digest(content, "sha256").hexdigest()
     if actual != expected:
         raise LocalError(
-            f"{file.name} is not the file that was declared, so it is not used: expected SHA-256 {expected}, got {actual}. "
+            f"{file.name} is not the file that was declared, so it is not used: "
+            f"expected SHA-256 {expected}, got {actual}. "
             "Delete it from the local Maven or Ivy cache and run it again; if it stays, do not trust its source."
         )
 

@@ -44,7 +44,8 @@ def python_complaint(version: tuple[int, ...], missing_modules: Sequence[str]) -
     """What is wrong with a Python of this version without these modules, or nothing."""
     if not OLDEST_PYTHON <= version <= NEWEST_PYTHON:
         found = ".".join(map(str, version))
-        return f"Python 3.11 or 3.12 is needed, this is {found}. Install one and name it: make PYTHON=python3.12\n{INSTALL_PYTHON}"
+        wish = f"Python 3.11 or 3.12 is needed, this is {found}. Install one and name it: make PYTHON=python3.12"
+        return f"{wish}\n{INSTALL_PYTHON}"
     if missing_modules:
         return f"this Python lacks {', '.join(missing_modules)}. Install a complete one:\n{INSTALL_PYTHON}"
     return ""
@@ -93,9 +94,13 @@ def fingerprint(locked: Path) -> str:
 def install(locked: Path, folder: Path) -> None:
     """An environment holding exactly the locked requirements. Raises LocalError with what pip said."""
     venv.EnvBuilder(with_pip=True, clear=True, symlinks=True).create(folder)
-    command = [folder / "bin" / "python", "-m", "pip", "install", "--disable-pip-version-check", "--require-hashes"]
+    pip = [str(folder / "bin" / "python"), "-m", "pip", "install", "--disable-pip-version-check"]
     done = subprocess.run(
-        [*command, "--quiet", "-r", locked], stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=False
+        [*pip, "--quiet", "--require-hashes", "-r", str(locked)],
+        stdin=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
     )
     if done.returncode != 0:
         tail = "\n".join(done.stderr.strip().splitlines()[-15:])

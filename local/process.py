@@ -145,13 +145,15 @@ def _session(pid: int) -> int | None:
 
 def _children(process: psutil.Process) -> list[psutil.Process]:
     try:
-        return process.children(recursive=True)
+        children: list[psutil.Process] = process.children(recursive=True)
     except psutil.NoSuchProcess:
         return []
+    return children
 
 
 def _is_marked(process: psutil.Process, data: Path) -> bool:
     try:
-        return process.environ().get(MARK) == str(data)
+        mark: str | None = process.environ().get(MARK)
     except (psutil.NoSuchProcess, psutil.AccessDenied):
         return False
+    return mark == str(data)

@@ -20,7 +20,7 @@ HOPELESS_AFTER = 3
 
 def delay_before_restart(quick_ends: int) -> float:
     """Seconds to wait before the next start of a service that ended this many times shortly after a start."""
-    return min(FIRST_DELAY_S * 2**quick_ends, LONGEST_DELAY_S)
+    return min(FIRST_DELAY_S * pow(2.0, min(quick_ends, 30)), LONGEST_DELAY_S)
 
 
 class Supervisor:
