@@ -4,6 +4,8 @@ create schema live authorization payments_owner;
 create schema ops authorization payments_owner;
 create schema gold authorization payments_dbt;
 
+set local role payments_owner;
+
 -- One row per authorisation attempt. (source_partition, source_offset) is where it lies in Kafka and Bronze.
 create table live.payments (
     event_id text not null,
@@ -87,7 +89,7 @@ create table live.payment_minutes (
     high_risk bigint not null,
     late bigint not null,
     primary key (minute, currency, merchant_segment)
-);
+) with (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.05, autovacuum_analyze_scale_factor = 0.02);
 
 create table live.decline_minutes (
     minute timestamptz not null,
@@ -97,14 +99,14 @@ create table live.decline_minutes (
     amount_minor bigint not null,
     amount_usd_minor bigint not null,
     primary key (minute, decline_reason, currency)
-);
+) with (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.05, autovacuum_analyze_scale_factor = 0.02);
 
 -- Goes up each time rows of that hour are added. The batch layer remembers the version it aggregated;
 -- a view trusts the batch layer for an hour only while the two agree.
 create table live.payment_hours (
     hour timestamptz primary key,
     version bigint not null
-);
+) with (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.05, autovacuum_analyze_scale_factor = 0.02);
 
 -- One row: how far the stream is. Read by the KPI view for freshness.
 create table live.progress (
@@ -112,7 +114,7 @@ create table live.progress (
     batch_id bigint not null,
     newest_event_at timestamptz,
     committed_at timestamptz not null
-);
+) with (fillfactor = 50, autovacuum_vacuum_threshold = 200);
 
 -- One row per committed batch: the exactly-once ledger of the Postgres sink and the audit of its work.
 create table ops.batches (
@@ -148,3 +150,42 @@ create table ops.dead_letter_counts (
     letters bigint not null,
     primary key (query, batch_id, topic, reason)
 );
+
+-- Detail arrives in the order of its time, so a block range index finds an hour at almost no cost to the writer.
+create index payments_event_timestamp_brin on live.payments
+    using brin (event_timestamp) with (pages_per_range = 32, autosummarize = on);
+create index transactions_event_timestamp_brin on live.transactions
+    using brin (event_timestamp) with (pages_per_range = 32, autosummarize = on);
+
+-- Read by the console and alerts, newest first.
+create index batches_committed_at on ops.batches (committed_at);
+
+-- Adds the daily partitions (UTC days) of live.payments or live.transactions that are missing. A table is made apart
+-- and then attached: that waits for no reader of the parent, which `create table … partition of` would.
+create function live.ensure_partitions(table_name text, days date[]) returns void
+language plpgsql security definer set search_path = pg_catalog, pg_temp set timezone = 'UTC' as $$
+declare
+    day date;
+    partition text;
+begin
+    if table_name is null or table_name not in ('payments', 'transactions') then
+        raise exception 'live.ensure_partitions knows payments and transactions, not %', table_name;
+    end if;
+    for day in select distinct d from unnest(days) as d where d is not null order by d loop
+        partition := format('%s_%s', table_name, to_char(day, 'YYYYMMDD'));
+        continue when to_regclass(format('live.%I', partition)) is not null;
+        perform pg_advisory_xact_lock(hashtextextended('live.ensure_partitions', 0));
+        continue when to_regclass(format('live.%I', partition)) is not null;
+        execute format('create table live.%I (like live.%I including all)', partition, table_name);
+        execute format(
+            'alter table live.%I attach partition live.%I for values from (%L) to (%L)',
+            table_name, partition, day::timestamptz, (day + 1)::timestamptz
+        );
+    end loop;
+end
+$$;
+
+comment on function live.ensure_partitions(text, date[]) is
+    'Adds missing daily partitions, by UTC day, of live.payments or live.transactions. Safe to call at once from many.';
+
+reset role;

@@ -1,0 +1,1 @@
+"""The payments database: its roles, schemas and migrations."""
