@@ -26,7 +26,7 @@ class Server(uvicorn.Server):
 def read_settings() -> ApiSettings:
     """Settings from the environment; exits with status 2 and a plain sentence per mistake."""
     try:
-        return ApiSettings()  # type: ignore[call-arg]  # the environment supplies database_url
+        return ApiSettings()  # the environment supplies what has no default
     except ValidationError as error:
         for mistake in error.errors():
             print(f"API settings: {'.'.join(map(str, mistake['loc']))}: {mistake['msg']}", file=sys.stderr)

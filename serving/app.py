@@ -12,11 +12,13 @@ from serving import metrics, problems
 from serving.analytics import routes as analytics_routes
 from serving.analytics.feed import KpiFeed
 from serving.analytics.repository import Analytics, Pool, PostgresAnalytics
+from serving.console import routes as console_routes
 from serving.database import create_pool
 from serving.dependencies import Clock
 from serving.health import probes
 from serving.health import routes as health_routes
 from serving.health.checks import Check, Health
+from serving.security_headers import SecurityHeadersMiddleware
 from serving.settings import ApiSettings
 
 DESCRIPTION = """Approvals, declines and their trends, seconds after each payment.
@@ -39,7 +41,15 @@ def create_app(
     """The application; opens nothing until its lifespan starts. Given adapters take the place of the real ones."""
     pool = create_pool(settings)
     store = analytics or PostgresAnalytics(pool)
-    app = FastAPI(title="Payments intelligence", version="0.1.0", description=DESCRIPTION, lifespan=_lifespan)
+    # Our own /docs: the built-in one loads its script from elsewhere.
+    app = FastAPI(
+        title="Payments intelligence",
+        version="0.1.0",
+        description=DESCRIPTION,
+        lifespan=_lifespan,
+        docs_url=None,
+        redoc_url=None,
+    )
     app.state.pool = None if analytics else pool
     app.state.analytics = store
     app.state.clock = clock
@@ -48,9 +58,11 @@ def create_app(
     app.state.health = health or _health(app, settings)
     _install_metrics(app, pool)
     app.add_middleware(GZipMiddleware, minimum_size=1000, compresslevel=5)
+    app.add_middleware(SecurityHeadersMiddleware)
     problems.install(app)
-    for router in (analytics_routes.router, health_routes.router, metrics.router):
+    for router in (analytics_routes.router, health_routes.router, metrics.router, console_routes.router):
         app.include_router(router)
+    app.mount("/static", console_routes.assets())
     return app
 
 
