@@ -3,6 +3,7 @@
 import os
 import re
 import secrets
+import sys
 from pathlib import Path
 
 PASSWORDS = (
@@ -66,3 +67,8 @@ def write_private(file: Path, text: str) -> None:
     with os.fdopen(descriptor, "w") as opened:
         opened.write(text)
     draft.replace(file)
+
+
+if __name__ == "__main__":
+    added = ensure_env_file(Path(sys.argv[1]), Path(sys.argv[2]))
+    print(f"{sys.argv[2]}: {', '.join(added)} added" if added else f"{sys.argv[2]} is complete")

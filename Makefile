@@ -1,0 +1,94 @@
+# The commands of a working day. `make` alone lists them.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+PYTHON ?= python3
+DEV := .cache/env/dev/bin
+
+# SECONDS is bash's own clock too: it reaches the recipes under another name, or the shell would count on it.
+DEMO_SECONDS := $(SECONDS)
+DEMO_RATE := $(or $(RATE),1000)
+unexport SECONDS
+
+PACKAGES := contracts domain producer spark_jobs serving local postgres
+GROUPS := dev dbt
+IMAGE_GROUPS := producer stream serving migrations
+UV_LOCK := uv pip compile --generate-hashes --no-emit-index-url --no-header --no-annotate --no-strip-extras \
+	--python-version 3.11 --universal --quiet
+
+.PHONY: help
+help: ## List the commands
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' Makefile
+
+.PHONY: demo
+demo: install ## Run everything here as processes until Ctrl-C; SECONDS=60 ends by itself, RATE=1000 purchases/s
+	@exec $(DEV)/python -m local demo $(if $(DEMO_SECONDS),--seconds $(DEMO_SECONDS)) --rate $(DEMO_RATE) $(if $(KEEP),--keep)
+
+.PHONY: up
+up: env ## Run everything in Docker
+	docker compose up -d --build
+
+.PHONY: down
+down: ## End what `make up` started; the data stays
+	docker compose down
+
+.PHONY: env
+env: ## Write .env from .env.example with fresh secrets; what is set already stays
+	@$(PYTHON) -m local.credentials .env.example .env
+
+.PHONY: install
+install: ## Make the Python environments from the locked requirements
+	@$(PYTHON) -m local.environments dev dbt
+
+.PHONY: lock
+lock: ## Resolve pyproject.toml into requirements/*.txt again (needs uv)
+	@for group in $(GROUPS); do $(UV_LOCK) --group $$group -o requirements/$$group.txt; done
+	@for group in $(IMAGE_GROUPS); do $(UV_LOCK) --group $$group -c requirements/dev.txt -o requirements/$$group.txt; done
+
+.PHONY: test
+test: install ## Unit, integration and end-to-end tests
+	$(DEV)/pytest tests/unit tests/integration tests/e2e
+
+.PHONY: test-unit
+test-unit: install ## Pure tests, in seconds
+	$(DEV)/pytest tests/unit
+
+.PHONY: test-integration
+test-integration: install ## Tests on real Kafka, registry, Spark, Delta and Postgres
+	$(DEV)/pytest tests/integration
+
+.PHONY: test-e2e
+test-e2e: install ## One run of the whole platform
+	$(DEV)/pytest tests/e2e
+
+.PHONY: test-chaos
+test-chaos: install ## Kill each process under load and count every event afterwards
+	$(DEV)/pytest tests/chaos
+
+.PHONY: lint
+lint: install ## Style and types
+	$(DEV)/ruff check .
+	$(DEV)/ruff format --check .
+	$(DEV)/mypy $(addprefix -p ,$(PACKAGES))
+
+.PHONY: format
+format: install ## Put the code into its style
+	$(DEV)/ruff check --fix .
+	$(DEV)/ruff format .
+
+.PHONY: check
+check: lint test ## What CI runs
+
+.PHONY: bench-latency
+bench-latency: install ## Seconds from an event's creation to the KPI it changes
+	$(DEV)/python -m benchmarks.latency
+
+.PHONY: bench-throughput
+bench-throughput: install ## Events per second through Bronze, Silver and Postgres
+	$(DEV)/python -m benchmarks.throughput
+
+.PHONY: clean
+clean: ## Delete the state of demos and the caches of tools; downloads and environments stay
+	rm -rf var .pytest_cache .mypy_cache .ruff_cache .hypothesis
