@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import shutil
 import threading
 import time
 from collections.abc import Callable
@@ -33,10 +34,12 @@ class Platform:
     Everything durable lies in the folder: a platform on a folder that was used before goes on from there.
     """
 
-    def __init__(self, data: Path, ports: Ports | None = None, report: Report = silent) -> None:
+    def __init__(self, data: Path, ports: Ports | None = None, *, report: Report = silent, fresh: bool = False) -> None:
+        """`fresh` forgets what the folder holds when the platform is entered."""
         self.site = Site(data.absolute(), ports or Ports.from_environment(), ensure_passwords(data / "secrets.env"))
         self._declared = services.declare(self.site)
         self._report = report
+        self._fresh = fresh
         self._running: dict[str, Running] = {}
         self._done: set[str] = set()
         self._lock = threading.RLock()
@@ -55,6 +58,8 @@ class Platform:
     def __enter__(self) -> Self:
         self._folder_lock = _claim(self.data)
         end_strays(self.data)
+        if self._fresh:
+            _forget(self.data)
         self._supervisor.start()
         return self
 
@@ -178,6 +183,13 @@ class Platform:
 
 def _base_environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", "TZ": "UTC"}
+
+
+def _forget(data: Path) -> None:
+    """Delete everything but the lock that is held and the passwords that are already in use."""
+    for entry in data.iterdir():
+        if entry.is_dir():
+            shutil.rmtree(entry)
 
 
 def _claim(data: Path) -> IO[str]:
