@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
+from typing import Any
 
 import httpx
 from fastapi import FastAPI
@@ -32,6 +33,13 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
+class Application(FastAPI):
+    """FastAPI whose document knows the problem responses."""
+
+    def openapi(self) -> dict[str, Any]:
+        return problems.describe(super().openapi())
+
+
 def create_app(
     settings: ApiSettings,
     analytics: Analytics | None = None,
@@ -42,7 +50,7 @@ def create_app(
     pool = create_pool(settings)
     store = analytics or PostgresAnalytics(pool)
     # Our own /docs: the built-in one loads its script from elsewhere.
-    app = FastAPI(
+    app = Application(
         title="Payments intelligence",
         version="0.1.0",
         description=DESCRIPTION,

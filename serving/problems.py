@@ -80,6 +80,16 @@ def problem(
     return JSONResponse(body.model_dump(mode="json", exclude_none=True), status, headers=headers, media_type=MEDIA_TYPE)
 
 
+def describe(document: dict[str, Any]) -> dict[str, Any]:
+    """The OpenAPI document with the schemas that problem responses refer to."""
+    template = "#/components/schemas/{model}"
+    for model in (Mistake, Problem):
+        schema = model.model_json_schema(ref_template=template)
+        schema.pop("$defs", None)
+        document.setdefault("components", {}).setdefault("schemas", {})[model.__name__] = schema
+    return document
+
+
 def install(app: FastAPI) -> None:
     """Answer every error of the application with a problem."""
     app.add_exception_handler(RequestValidationError, _invalid_request)

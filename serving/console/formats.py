@@ -43,5 +43,5 @@ def wait(minutes: int | None) -> str:
 
 
 def words(code: str) -> str:
-    """insufficient_funds → Insufficient funds."""
-    return code.replace("_", " ").capitalize()
+    """insufficient_funds → Insufficient funds, 3ds_failed → 3DS failed."""
+    return code.replace("_", " ").capitalize().replace("3ds", "3DS")

@@ -19,6 +19,7 @@ class Status(StrEnum):
     UP = "up"
     DEGRADED = "degraded"
     DOWN = "down"
+    UNCHECKED = "unchecked"
 
 
 class DependencyHealth(BaseModel):
@@ -106,4 +107,5 @@ class Health:
 def _overall(results: list[DependencyHealth]) -> Status:
     if any(result.required and result.status is Status.DOWN for result in results):
         return Status.DOWN
-    return Status.UP if all(result.status is Status.UP for result in results) else Status.DEGRADED
+    well = (Status.UP, Status.UNCHECKED)
+    return Status.UP if all(result.status in well for result in results) else Status.DEGRADED

@@ -81,6 +81,6 @@ def not_configured(variable: str) -> Probe:
     """For a dependency whose address was not given: nothing to check, nothing wrong."""
 
     async def probe() -> Finding:
-        return Finding(f"not checked: {variable} is not set")
+        return Finding(f"{variable} is not set", Status.UNCHECKED)
 
     return probe

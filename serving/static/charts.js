@@ -54,6 +54,21 @@ class Chart {
 
 const percentTicks = (_, values) => values.map((value) => `${+(value * 100).toFixed(1)}%`);
 const countTicks = (_, values) => values.map((value) => (value >= 1000 ? `${+(value / 1000).toFixed(1)}k` : value));
+const HOUR = 3600;
+const wholeHours = (_, low, high) => [low - HOUR / 2, high + HOUR / 2];
+const clock = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit" });
+const day = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short" });
+
+// The time of day, and the date once: at the first tick and wherever it changes.
+function hourTicks(_, values) {
+  const dates = values.map((value) => day.format(value * 1000));
+  return values.map((value, index) => {
+    const time = clock.format(value * 1000);
+    if (dates[index] === dates[index - 1]) return time;
+    return time === "00:00" || time === "24:00" ? `${dates[index]}` : `${time}\n${dates[index]}`;
+  });
+}
+
 const font = "12px system-ui, sans-serif";
 
 function rateRange(_, low, high) {
@@ -68,9 +83,9 @@ export function trendChart(element) {
     legend: { show: false },
     padding: [12, 4, 0, 0],
     cursor: { y: false, points: { size: 8 } },
-    scales: { rate: { range: rateRange }, volume: { range: (_, __, high) => [0, (high || 1) * 2.2] } },
+    scales: { x: { range: wholeHours }, rate: { range: rateRange }, volume: { range: (_, __, high) => [0, (high || 1) * 2.2] } },
     axes: [
-      { ...axis(), grid: { show: false } },
+      { ...axis(), grid: { show: false }, size: 40, values: hourTicks },
       { ...axis(), scale: "rate", values: percentTicks, size: 54 },
       { ...axis(), scale: "volume", side: 1, values: countTicks, grid: { show: false }, size: 48 },
     ],
@@ -92,7 +107,7 @@ function showReadout(plot) {
   const readout = plot.over.querySelector(".readout") ?? plot.over.appendChild(Object.assign(document.createElement("p"), { className: "readout" }));
   readout.hidden = at === null || at === undefined || plot.data[2][at] === null;
   if (readout.hidden) return;
-  const time = new Date(plot.data[0][at] * 1000).toLocaleString([], { weekday: "short", hour: "2-digit", minute: "2-digit" });
+  const time = new Date(plot.data[0][at] * 1000).toLocaleString("en-GB", { weekday: "short", hour: "2-digit", minute: "2-digit" });
   readout.textContent = `${time}  ${(plot.data[2][at] * 100).toFixed(2)}%  of ${plot.data[1][at].toLocaleString("en-US")}`;
 }
 

@@ -1,0 +1,38 @@
+"""An application over fakes, and a client that speaks to it in-process."""
+
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from serving.app import create_app
+from serving.settings import ApiSettings
+from tests.unit.serving.fakes import NOW, FakeAnalytics
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture
+def settings() -> ApiSettings:
+    return ApiSettings(DATABASE_URL="postgresql://nobody@127.0.0.1:1/none", kpi_poll_seconds=60)
+
+
+@pytest.fixture
+def analytics() -> FakeAnalytics:
+    return FakeAnalytics()
+
+
+@pytest.fixture
+def app(settings: ApiSettings, analytics: FakeAnalytics) -> FastAPI:
+    return create_app(settings, analytics=analytics, clock=lambda: NOW)
+
+
+@pytest.fixture
+async def client(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+    async with app.router.lifespan_context(app), httpx.AsyncClient(transport=transport, base_url="http://test") as it:
+        yield it
