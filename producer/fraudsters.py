@@ -35,8 +35,8 @@ class Fraudsters:
         self._rng = rng
         self._random = rng.random
         self._rings = [[self._fingerprint() for _ in range(3)] for _ in range(RING_SIZE)]
-        self._digital = [shop for shop in world.merchants if shop.segment in ("Digital", "Gaming")]
-        self._costly = [shop for shop in world.merchants if shop.segment in ("Travel", "Retail")]
+        self._testable = _shops(world, "Digital", "Gaming")
+        self._costly = _shops(world, "Travel", "Retail")
         self._campaign = self._new_campaign()
 
     def share_at(self, at_ms: int, extra: float) -> float:
@@ -82,9 +82,7 @@ class Fraudsters:
         return Campaign(
             pattern=pattern,
             devices=tuple(ring) if pattern == "ring" else (self._fingerprint(),),
-            merchant=rng.choice(self._digital if pattern == "card_testing" else self._costly)
-            if self._digital and self._costly
-            else rng.choice(self._world.merchants),
+            merchant=rng.choice(self._testable if pattern == "card_testing" else self._costly),
             city=rng.choice(country.cities),
             purchases_left=3 + int(rng.random() * (60 if pattern == "card_testing" else 15)),
         )
@@ -109,3 +107,8 @@ class Fraudsters:
 
 def _aml(customer: Customer, u: float) -> float:
     return round((0.45 if customer.country.is_high_risk else 0.15) + 0.4 * u, 4)
+
+
+def _shops(world: World, *segments: str) -> list[Merchant]:
+    """The shops of these segments, or all when a small world has none."""
+    return [shop for shop in world.merchants if shop.segment in segments] or list(world.merchants)

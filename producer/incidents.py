@@ -32,7 +32,7 @@ class Conditions:
 
 
 CALM = Conditions()
-DEFAULTS = {
+DEFAULTS: dict[str, dict[str, str | float]] = {
     "issuer_outage": {"issuer": "Liberty Bank"},
     "processor_drop": {"processor": "ProcessorB", "share": 0.35},
     "fraud_burst": {"share": 0.08},
@@ -47,7 +47,7 @@ def parse_incident(text: str) -> Incident:
     name, _, options = text.partition(":")
     if name not in DEFAULTS:
         raise ProducerError(f"--incident {name!r} is unknown; choose one of {', '.join(DEFAULTS)}.")
-    values: dict[str, str | float] = dict(DEFAULTS[name])
+    values = dict(DEFAULTS[name])
     times = {"at": 0, "for": FOREVER_MS}
     for option in filter(None, re.split(r",(?=\w+=)", options)):
         key, _, value = option.partition("=")
@@ -56,9 +56,8 @@ def parse_incident(text: str) -> Incident:
         elif key in values and value:
             values[key] = _share(value) if key == "share" else _known(key, value)
         else:
-            raise ProducerError(
-                f"--incident {name}: {option!r} is not one of {', '.join([*times, *values])}, each =VALUE."
-            )
+            known = ", ".join(f"{one}=..." for one in [*times, *values])
+            raise ProducerError(f"--incident {name}: {option!r} is not understood; possible are {known}.")
     return Incident(name, times["at"], times["at"] + times["for"], **values)  # type: ignore[arg-type]
 
 

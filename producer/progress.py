@@ -36,12 +36,10 @@ class Progress:
             f"failed {sink.failed:,}  behind {lag_ms / 1000:.1f} s  {sink.state()}"
         )
         self._printed_at, self._printed_total = now, total
-        print(
-            f"\r{line:<110}" if self._is_terminal else line,
-            end="" if self._is_terminal else "\n",
-            file=self._out,
-            flush=True,
-        )
+        if self._is_terminal:
+            print(f"\r{line:<110}", end="", file=self._out, flush=True)
+        else:
+            self.say(line.rstrip())
 
     def summary(self, sent: Counter[tuple[str, str]], sink: Sink) -> None:
         """Print what was sent by topic and kind, and what became of it."""

@@ -108,9 +108,8 @@ class Pump:
         self.sent.update(counts)
         for (topic, kind), number in counts.items():
             self._metrics.events.labels(topic, kind).inc(number)
-        self.lag_ms = (
-            max(0.0, self._clock.now_ms() - events[0].due_ms - SLICE_MS) if events and isfinite(now_ms) else 0.0
-        )
+        if events and isfinite(now_ms):
+            self.lag_ms = max(0.0, self._clock.now_ms() - events[0].due_ms - SLICE_MS)
         self._metrics.lag.set(self.lag_ms / 1000)
 
     def _wait_until(self, due_ms: int) -> float:

@@ -11,7 +11,6 @@ BASKET_FACTORS = (
     0.16, 0.25, 0.32, 0.38, 0.44, 0.50, 0.57, 0.63, 0.70, 0.78, 0.86, 0.94,
     1.06, 1.16, 1.28, 1.43, 1.59, 1.75, 2.00, 2.27, 2.63, 3.13, 4.00, 6.20,
 )  # fmt: skip
-HOMELIKE = "home"
 
 
 @dataclass(slots=True)
@@ -53,9 +52,8 @@ class Shoppers:
     def __init__(self, world: World, rng: Random) -> None:
         self._world = world
         self._random = rng.random
-        self._cities = Weighted(
-            [city for country in world.countries for city in country.cities[:1]], [1.0] * len(world.countries)
-        )
+        capitals = [country.cities[0] for country in world.countries]
+        self._capitals = Weighted(capitals, [1.0] * len(capitals))
 
     def buy(self, bits: int, transaction_id: str) -> Purchase:
         """The next purchase."""
@@ -78,7 +76,7 @@ class Shoppers:
             merchant=merchant,
             amount=amount,
             amount_usd=amount * merchant.country.usd_rate,
-            location=self._cities.at(random()) if is_abroad else customer.city,
+            location=self._capitals.at(random()) if is_abroad else customer.city,
             device_id=f"d-{bits & 0xFFFFFFFFFFFF:012x}" if is_new_device else self._device(customer),
             is_fraud=False,
             fraud_pattern=None,
@@ -94,11 +92,9 @@ class Shoppers:
     def _shop(self, customer: Customer) -> Merchant:
         """Half of the time a favourite, else any; mostly at home."""
         u = self._random()
-        if u < 0.5:
-            choice = (customer.favourite >> (int(u * 8) * 6) & 0x3F) / 64
-        else:
-            choice = self._random()
-        shops = self._world.domestic_shops[customer.country.code] if u * 1000 % 10 < 8 else self._world.shops
+        choice = (customer.favourite >> (int(u * 8) * 6) & 0x3F) / 64 if u < 0.5 else self._random()
+        is_domestic = self._random() < 0.8
+        shops = self._world.domestic_shops[customer.country.code] if is_domestic else self._world.shops
         return shops.at(choice)
 
     def _device(self, customer: Customer) -> str:
