@@ -75,7 +75,7 @@ def ensure(name: str, *, root: Path = CACHE / "env", requirements: Path = ROOT /
     """The environment of a requirements file, made anew when the file has changed or an install was interrupted."""
     locked, folder = requirements / f"{name}.txt", root / name
     stamp, wanted = folder / ".requirements.sha256", fingerprint(locked)
-    if stamp.is_file() and stamp.read_text() == wanted:
+    if stamp.is_file() and stamp.read_text() == wanted and (folder / "bin" / "python").exists():
         return folder
     started = time.monotonic()
     print(f"installing the {name} environment (once; a minute or two)", flush=True)

@@ -175,9 +175,10 @@ class Platform:
     def _refuse_taken_ports(self, service: Service) -> None:
         for name, port in service.ports.items():
             if is_taken(port):
+                other = port + 10_000 if port < 50_000 else port - 10_000
                 raise LocalError(
                     f"port {port} ({service.name}) is taken by another program: end that one, "
-                    f"or choose another port, such as {variable(name)}={port + 10_000}"
+                    f"or choose another port, such as {variable(name)}={other}"
                 )
 
 
