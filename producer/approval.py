@@ -43,7 +43,7 @@ SEGMENT_POINTS = {
 LARGE_USD = 150.0
 LARGE_POINTS = {"ProcessorA": -1.0, "ProcessorB": 0.5, "ProcessorC": 2.5}
 NIGHT_POINTS = {"ProcessorA": 0.0, "ProcessorB": -1.0, "ProcessorC": 1.5}
-FULL_POINTS = 10.0
+FULL_POINTS = 9.0
 HAZARD_PER_POINT = 0.006
 BASE_PROCESSOR_ERROR = {"ProcessorA": 0.004, "ProcessorB": 0.006, "ProcessorC": 0.009}
 FEE_SHARE = {"ProcessorA": 0.018, "ProcessorB": 0.016, "ProcessorC": 0.021}
@@ -52,7 +52,7 @@ LATENCY_MS = {"ProcessorA": 70, "ProcessorB": 110, "ProcessorC": 90}
 
 
 def processor_points(purchase: Purchase, processor: str, hour: int) -> float:
-    """How well the processor suits the payment; 0 to 10 and a little beyond."""
+    """How well the processor suits the payment; 0 to 9 and a little beyond."""
     points = (
         NETWORK_POINTS[processor].get(purchase.customer.network, 0.0)
         + REGION_POINTS[processor][purchase.customer.country.region]

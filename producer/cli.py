@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from random import SystemRandom
@@ -10,12 +10,18 @@ from typing import Annotated
 
 import typer
 
+from domain.contracts import topics
+from producer.ceiling import measure
 from producer.durations import parse_duration
 from producer.errors import ProducerError
+from producer.events import CHECKOUTS
 from producer.faults import parse_shares
 from producer.incidents import parse_incident
+from producer.mapping import RecordMapping, read_mapping
 from producer.progress import Progress
 from producer.pump import PacedClock, UnpacedClock
+from producer.replay import Rejects, Timing, parse_speed, replayed_events
+from producer.rows import RowFile
 from producer.runs import Destination, initialise, send
 from producer.schedule import Profile, Schedule
 from producer.settings import ProducerSettings
@@ -52,6 +58,9 @@ def simulate(
     to: ToOption = None,
     no_messages: MessagesOption = False,
     no_pace: Annotated[bool, typer.Option("--no-pace", help="As fast as possible; event time ends now.")] = False,
+    print_ceiling: Annotated[
+        bool, typer.Option("--print-ceiling", help="Print the best possible scores of this world, and exit.")
+    ] = False,
 ) -> None:
     """Play the world and send its events when they are due."""
     with _plain_errors():
@@ -71,6 +80,9 @@ def simulate(
             incidents=tuple(parse_incident(text) for text in incident),
             clock_behind_ms=max(0, now_ms - start_ms),
         )
+        if print_ceiling:
+            typer.echo("\n".join(measure(scenario).lines()))
+            return
         clock = UnpacedClock() if no_pace else PacedClock(start_ms)
         _finish(send(Simulator(scenario), Destination(ledger, to, not no_messages), settings, clock))
 
@@ -101,6 +113,33 @@ def backfill(
             clock_behind_ms=length_ms,
         )
         _finish(send(Simulator(scenario), Destination(ledger, to, not no_messages), settings, UnpacedClock()))
+
+
+@app.command()
+def replay(
+    file: Annotated[Path, typer.Argument(help="CSV, JSON lines (.jsonl) or Parquet.")],
+    topic: Annotated[str, typer.Option(help="Topic to send to.")] = CHECKOUTS,
+    map_: Annotated[list[str], typer.Option("--map", help="COLUMN=FIELD, repeatable.")] = [],  # noqa: B006
+    set_: Annotated[list[str], typer.Option("--set", help="FIELD=VALUE for every row, repeatable.")] = [],  # noqa: B006
+    mapping: Annotated[Path | None, typer.Option(help="TOML file with [columns] and [constants].")] = None,
+    timing: Annotated[Timing, typer.Option(help="Keep the file's times, or let it happen now.")] = "original",
+    speed: Annotated[str | None, typer.Option(help="Pace by the file's times, e.g. 10x. Default: no pause.")] = None,
+    rejects: Annotated[Path | None, typer.Option(help="CSV file for the rows that cannot be mapped.")] = None,
+    to: ToOption = None,
+) -> None:
+    """Send your own rows onto a topic, and report those that cannot be mapped."""
+    with _plain_errors(), ExitStack() as open_things:
+        if topic not in topics():
+            raise ProducerError(f"--topic {topic!r} is unknown; choose one of {', '.join(topics())}.")
+        rows = RowFile(file)
+        record_mapping = RecordMapping(topic, rows.columns(), *read_mapping(map_, set_, mapping))
+        rejected = Rejects(rejects, Progress(), open_things)
+        now_ms = time.time_ns() // 1_000_000
+        events = replayed_events(rows, record_mapping, rejected, now_ms, timing, parse_speed(speed))
+        clock = UnpacedClock() if speed is None else PacedClock(now_ms)
+        is_complete = send(events, Destination(to=to), ProducerSettings(), clock)
+        rejected.summary()
+        _finish(is_complete and not rejected.rows)
 
 
 def _seed(seed: int | None) -> int:

@@ -93,8 +93,8 @@ class Fraudsters:
         return campaign.merchant.basket_usd * (1.5 + 4.0 * self._random())
 
     def _device(self, campaign: Campaign) -> str:
-        """A stolen account is entered from a new device each time; the others keep theirs."""
-        if campaign.pattern == "account_takeover":
+        """A stolen account is entered from a new device each time; the others mostly keep theirs."""
+        if campaign.pattern == "account_takeover" or self._random() < 0.2:
             return self._fingerprint()
         return campaign.devices[int(self._random() * len(campaign.devices))]
 

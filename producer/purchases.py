@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from random import Random
 
-from producer.draw import Weighted
+from producer.draw import Weighted, scramble
 from producer.world import Country, Customer, Merchant, World
 
 # Quantiles of a lognormal with median 1 and sigma 0.8, from which a basket's size is drawn.
@@ -11,6 +11,9 @@ BASKET_FACTORS = (
     0.16, 0.25, 0.32, 0.38, 0.44, 0.50, 0.57, 0.63, 0.70, 0.78, 0.86, 0.94,
     1.06, 1.16, 1.28, 1.43, 1.59, 1.75, 2.00, 2.27, 2.63, 3.13, 4.00, 6.20,
 )  # fmt: skip
+
+
+PUBLIC_DEVICES = 300  # in libraries, hotels and internet cafes
 
 
 @dataclass(slots=True)
@@ -64,8 +67,9 @@ class Shoppers:
         basket = merchant.basket_usd * customer.spending * BASKET_FACTORS[int(random() * 24)] * (0.85 + 0.3 * random())
         amount = money(basket, merchant.country)
         is_new_device = random() < 0.02
+        is_public_device = random() < 0.008
         is_abroad = random() < 0.03
-        is_suspicious = random() < 0.045
+        is_suspicious = random() < 0.038
         u = random()
         fraud_score = 0.5 + 0.48 * u if is_suspicious else 0.01 + 0.42 * u * u
         uses_3ds = random() < merchant.share_3ds
@@ -77,7 +81,7 @@ class Shoppers:
             amount=amount,
             amount_usd=amount * merchant.country.usd_rate,
             location=self._capitals.at(random()) if is_abroad else customer.city,
-            device_id=f"d-{bits & 0xFFFFFFFFFFFF:012x}" if is_new_device else self._device(customer),
+            device_id=self._device(customer, bits, is_new_device, is_public_device),
             is_fraud=False,
             fraud_pattern=None,
             fraud_score=round(fraud_score, 4),
@@ -97,8 +101,12 @@ class Shoppers:
         shops = self._world.domestic_shops[customer.country.code] if is_domestic else self._world.shops
         return shops.at(choice)
 
-    def _device(self, customer: Customer) -> str:
-        """The first device is the usual one."""
+    def _device(self, customer: Customer, bits: int, is_new: bool, is_public: bool) -> str:
+        """One of the customer's own, mostly the first; or a new one; or one that many people use."""
+        if is_public:
+            return f"d-{scramble(bits % PUBLIC_DEVICES) & 0xFFFFFFFFFFFF:012x}"
+        if is_new:
+            return f"d-{bits & 0xFFFFFFFFFFFF:012x}"
         u = self._random()
         return customer.devices[int(u * u * len(customer.devices))]
 

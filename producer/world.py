@@ -176,7 +176,7 @@ def _issuer(name: str, number: int, country: str, rng: Random) -> Issuer:
         number=number,
         country=country,
         strictness=-0.05 + rng.random() * 0.1,
-        limit_usd=350.0 + rng.random() * 500.0,
+        limit_usd=450.0 + rng.random() * 650.0,
         down_hour=int(rng.random() * 24),
         latency_ms=60 + int(rng.random() * 160),
     )
