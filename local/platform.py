@@ -5,7 +5,7 @@ import os
 import shutil
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
@@ -41,7 +41,8 @@ class Platform:
         self._report = report
         self._fresh = fresh
         self._running: dict[str, Running] = {}
-        self._done: set[str] = set()
+        self._ready: set[str] = set()
+        """What was ready once, and the one-shots that are done."""
         self._lock = threading.RLock()
         self._folder_lock: IO[str] | None = None
         self._supervisor = Supervisor(self._running, self._lock, self._launch)
@@ -77,26 +78,27 @@ class Platform:
         What runs already, and one-shots that were done already, are left alone. Raises LocalError with the end of
         the log when one does not become ready in its time.
         """
+        for service in self._roots(names):
+            self._launch_once(service)
         for name in names:
             self.start_service(self._service(name))
 
     def start_service(self, service: Service) -> None:
         """Start a service that is not among the declared ones, such as a run of the producer."""
         self._declared[service.name] = service
-        if service.name in self._running or service.name in self._done:
+        if service.name in self._ready:
             return
         self.start(*service.needs)
-        began = time.monotonic()
-        self._refuse_taken_ports(service)
-        with self._lock:
-            self._launch(service)
+        self._launch_once(service)
+        began = self._running[service.name].started_at
         self.wait_until_ready(service.name)
+        self._ready.add(service.name)
         self._report(service.name, time.monotonic() - began)
 
     def run(self, service: Service | str) -> None:
         """Run a one-shot, also when it was done before."""
         name = service if isinstance(service, str) else service.name
-        self._done.discard(name)
+        self._ready.discard(name)
         self.start_service(self._service(name) if isinstance(service, str) else service)
 
     def wait_until_ready(self, name: str, within: float | None = None) -> None:
@@ -119,7 +121,8 @@ class Platform:
 
     def kill(self, name: str) -> None:
         """End a service by force, with everything it started; the supervisor starts it again."""
-        self._running[name].kill()
+        with self._lock:
+            self._running[name].kill()
 
     def pid(self, name: str) -> int:
         """The process id of a running service."""
@@ -134,6 +137,7 @@ class Platform:
         for name in [name for name in reversed(self._running) if not names or name in names]:
             with self._lock:
                 running = self._running.pop(name)
+            self._ready.discard(name)
             running.stop()
 
     def log(self, name: str) -> Path:
@@ -144,6 +148,19 @@ class Platform:
         if name not in self._declared:
             raise LocalError(f"no service {name!r}: there are {', '.join(sorted(self._declared))}")
         return self._declared[name]
+
+    def _roots(self, names: Iterable[str]) -> list[Service]:
+        """What needs nothing, among some services and all they need: these can come up side by side."""
+        wanted = [self._service(name) for name in names if name not in self._ready]
+        deeper = [root for service in wanted for root in self._roots(service.needs)]
+        return [*deeper, *(service for service in wanted if not service.needs)]
+
+    def _launch_once(self, service: Service) -> None:
+        if service.name in self._running:
+            return
+        self._refuse_taken_ports(service)
+        with self._lock:
+            self._launch(service)
 
     def _launch(self, service: Service) -> None:
         service.prepare()
@@ -165,7 +182,6 @@ class Platform:
             self._running.pop(service.name).stop()
         if code != 0:
             raise LocalError(self._complaint(service, f"failed with code {code}"))
-        self._done.add(service.name)
         return True
 
     def _complaint(self, service: Service, what: str) -> str:
