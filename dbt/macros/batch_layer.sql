@@ -1,0 +1,47 @@
+{#- The batch layer counts whole hours that are over. An hour is counted again when its version, which the stream raises
+    with every row it adds, is no longer the one that was counted. Version and detail are read by one statement, hence
+    from one snapshot. -#}
+{% macro hours_to_count(already_counted) -%}
+    select
+        payment_hours.hour,
+        payment_hours.version
+    from {{ source('live', 'payment_hours') }} as payment_hours
+    where payment_hours.hour < (
+        select date_trunc('hour', max(progress.newest_event_at), 'UTC')
+        from {{ source('live', 'progress') }} as progress
+    )
+    {%- if is_incremental() %}
+    and not exists (
+        select 1
+        from {{ already_counted }} as counted
+        where counted.hour = payment_hours.hour and counted.version = payment_hours.version
+    )
+    {%- endif %}
+{%- endmacro %}
+
+{#- Every hour that holds payments, and whether the batch layer counted it as it is now. -#}
+{% macro trusted_hours(counted_by) -%}
+    select
+        payment_hours.hour,
+        exists (
+            select 1
+            from {{ counted_by }} as counted
+            where counted.hour = payment_hours.hour and counted.version = payment_hours.version
+        ) as is_trusted
+    from {{ source('live', 'payment_hours') }} as payment_hours
+{%- endmacro %}
+
+{#- Hours to be read by the minute: those the batch layer cannot be trusted for, and those that a window cuts. -#}
+{% macro hours_by_minute(hours, windows) -%}
+    select
+        hour,
+        bool_or(is_pending) as is_pending
+    from (
+        select hour, true as is_pending from {{ hours }} where not is_trusted
+        union all
+        select date_trunc('hour', window_start, 'UTC'), false
+        from {{ windows }}
+        where window_start < first_whole_hour
+    ) as reasons
+    group by hour
+{%- endmacro %}

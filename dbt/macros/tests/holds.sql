@@ -1,0 +1,5 @@
+{% test holds(model, identity) %}
+select *
+from {{ model }}
+where ({{ identity }}) is not true
+{% endtest %}
