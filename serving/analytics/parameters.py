@@ -6,7 +6,7 @@ import json
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
 
 from serving.analytics.models import Grouping, Window
 from serving.analytics.repository import Cursor, TrendQuery
@@ -28,12 +28,19 @@ def _as_utc(value: datetime) -> datetime:
     return instant.astimezone(UTC)
 
 
+def _plain(value: str) -> str:
+    """Postgres takes no NUL and no half of a surrogate pair in a text."""
+    if not value.isprintable():
+        raise ValueError("expected text without control characters")
+    return value
+
+
 def decode_cursor(value: str) -> Cursor:
     """The cursor behind its text; ValueError when it is none."""
     try:
         hour, segment, currency = json.loads(base64.urlsafe_b64decode(value))
-        return Cursor(_as_utc(datetime.fromisoformat(hour)), str(segment), str(currency))
-    except (ValueError, TypeError, binascii.Error):
+        return Cursor(_as_utc(datetime.fromisoformat(hour)), _plain(segment), _plain(currency))
+    except (ValueError, TypeError, AttributeError, binascii.Error):
         raise ValueError("not a cursor of this endpoint; pass next_cursor of the page before, unchanged") from None
 
 
@@ -80,8 +87,8 @@ class TrendParameters(Parameters):
         description="End (exclusive), ISO 8601. At most 366 days after `from`. Default: now, or that.",
         examples=["2026-03-02T00:00:00Z"],
     )
-    segment: str | None = Field(
-        default=None, min_length=1, max_length=64, description="Only this merchant segment.", examples=["Travel"]
+    segment: Annotated[str, StringConstraints(min_length=1, max_length=64), AfterValidator(_plain)] | None = Field(
+        default=None, description="Only this merchant segment.", examples=["Travel"]
     )
     currency: str | None = Field(
         default=None, pattern="^[A-Za-z]{3}$", description="Only this ISO 4217 currency.", examples=["EUR"]
@@ -90,8 +97,8 @@ class TrendParameters(Parameters):
         default=Grouping.HOUR, description="What one point stands for, beside its hour.", examples=["segment"]
     )
     limit: int = Field(default=500, ge=1, le=5000, description="Most points per page.", examples=[500])
-    cursor: Annotated[str, AfterValidator(_check_cursor)] | None = Field(
-        default=None, max_length=400, description="`next_cursor` of the page before."
+    cursor: Annotated[str, StringConstraints(max_length=400), AfterValidator(_check_cursor)] | None = Field(
+        default=None, description="`next_cursor` of the page before."
     )
 
     @model_validator(mode="after")
