@@ -84,6 +84,8 @@ class KpiFeed:
         while True:
             began = loop.time()
             await self.tick()
+            if self.closed:  # the cancellation may have been lost while a connection was being waited for
+                return
             await asyncio.sleep(max(0.0, began + self.interval - loop.time()))
 
     async def tick(self) -> None:

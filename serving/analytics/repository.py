@@ -69,6 +69,7 @@ class PostgresAnalytics:
 
     def __init__(self, pool: Pool) -> None:
         self.pool = pool
+        self._in_use = 0
 
     async def ping(self) -> None:
         async with self._connection() as connection:
@@ -102,7 +103,11 @@ class PostgresAnalytics:
     async def _connection(self) -> AsyncIterator[AsyncConnection[Any]]:
         try:
             async with self.pool.connection() as connection:
-                yield connection
+                self._in_use += 1
+                try:
+                    yield connection
+                finally:
+                    self._in_use -= 1
         except (PoolTimeout, TooManyRequests) as error:
             raise self._no_connection() from error
         except errors.QueryCanceled as error:
@@ -113,7 +118,8 @@ class PostgresAnalytics:
             raise StoreUnavailable("The connection to Postgres was lost.") from error
 
     def _no_connection(self) -> StoreUnavailable:
-        if self.pool.get_stats().get("pool_size", 0) and not self.pool.get_stats().get("pool_available", 0):
+        # The pool's own count of connections includes those it is still trying to open.
+        if self._in_use >= self.pool.max_size:
             return StoreBusy("No connection to Postgres became free in time.")
         return StoreUnavailable("Postgres does not accept connections.")
 

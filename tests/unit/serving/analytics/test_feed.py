@@ -1,11 +1,13 @@
 """One reader for all listeners of the live stream."""
 
 import asyncio
+from contextlib import suppress
 
 import pytest
 
 from serving.analytics.errors import StoreUnavailable
 from serving.analytics.feed import HISTORY, KpiFeed, Snapshot
+from serving.analytics.models import Kpi, Window
 from tests.unit.serving.fakes import NOW, FakeAnalytics
 
 pytestmark = pytest.mark.anyio
@@ -79,3 +81,15 @@ async def test_history_is_bounded(analytics: FakeAnalytics) -> None:
     for _ in range(HISTORY + 5):
         await feed.tick()
     assert len(feed.history) == HISTORY
+
+
+async def test_closing_ends_also_when_a_reading_swallows_its_cancellation() -> None:
+    async def read() -> dict[Window, Kpi]:
+        with suppress(asyncio.CancelledError):
+            await asyncio.sleep(60)
+        return {}
+
+    feed = KpiFeed(read, lambda: NOW, interval=60)
+    feed.start()
+    await asyncio.sleep(0.01)
+    await asyncio.wait_for(feed.close(), 1)
