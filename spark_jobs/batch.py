@@ -11,6 +11,8 @@ import pyarrow.compute as pc
 
 from domain.contracts import Expectation, Topic, expectations
 from spark_jobs import decode
+from spark_jobs.identity_window import IdentityWindow
+from spark_jobs.records import MESSAGE_COLUMNS, silver_prefix
 
 Mask = npt.NDArray[np.bool_]
 
@@ -37,12 +39,14 @@ class ExpectationResult:
 class TopicBatch:
     """The messages of one topic in one micro-batch.
 
-    `messages` has one row per Kafka message with columns topic, partition, offset, arrived_at, key, value, verdict,
-    failed and silver; `first_seen` tells of each whether the deduplication window saw its identity for the first time.
+    `messages` has one row per Kafka message with columns topic, partition, offset, arrived_at, key, value, verdict and
+    failed; `silver` its Silver row, meaningless where it could not be decoded; `first_seen` whether the identity window
+    met its identity for the first time.
     """
 
     topic: Topic
     messages: pa.Table
+    silver: pa.Table
     first_seen: Mask
 
     @cached_property
@@ -69,16 +73,13 @@ class TopicBatch:
     @cached_property
     def valid(self) -> pa.Table:
         """Silver rows of the valid messages with where they lie in Kafka, in order of arrival."""
-        chosen = self.messages.filter(pa.array(self.is_valid))
-        silver = chosen.column("silver").combine_chunks()
-        columns = {field.name: silver.field(index) for index, field in enumerate(silver.type)}
-        return pa.table(
-            {
-                **columns,
-                "arrived_at": chosen.column("arrived_at"),
-                "source_partition": chosen.column("partition"),
-                "source_offset": chosen.column("offset"),
-            }
+        chosen = pa.array(self.is_valid)
+        messages = self.messages.filter(chosen)
+        return (
+            self.silver.filter(chosen)
+            .append_column("arrived_at", messages.column("arrived_at"))
+            .append_column("source_partition", messages.column("partition"))
+            .append_column("source_offset", messages.column("offset"))
         )
 
     @cached_property
@@ -114,8 +115,7 @@ class TopicBatch:
     def _explain(self, broken: Expectation, at: np.intp) -> str:
         if broken.column is None:
             return f"failed the check `{broken.check}`"
-        silver = self.messages.column("silver").slice(int(at), 1).combine_chunks()
-        value = pc.cast(silver.field(broken.column), pa.string())
+        value = pc.cast(self.silver.column(broken.column).slice(int(at), 1), pa.string())
         text = value[0].as_py() if value[0].is_valid else "null"
         return f"{broken.column} = {text[:_ERROR_CHARACTERS]}"
 
@@ -131,24 +131,19 @@ class TopicBatch:
         ]
 
 
-def take_apart(collected: pa.Table, topics: Sequence[Topic]) -> list[TopicBatch]:
-    """Split a collected micro-batch by topic and join the deduplication branch to the messages.
-
-    Rows without a verdict come from that branch and only name a topic, partition and offset.
-    """
-    is_message = pc.is_valid(collected.column("verdict"))
-    seen = collected.filter(pc.invert(is_message)).select(["topic", "partition", "offset"])
-    messages = collected.filter(is_message)
-    return [_topic_batch(topic, messages, seen) for topic in topics]
+def take_apart(collected: pa.Table, topics: Sequence[Topic], window: IdentityWindow) -> list[TopicBatch]:
+    """Split a collected micro-batch by topic and look every decoded identity up in the window."""
+    return [_topic_batch(topic, collected, window) for topic in topics]
 
 
-def _topic_batch(topic: Topic, messages: pa.Table, seen: pa.Table) -> TopicBatch:
-    own = messages.filter(pc.equal(messages.column("topic"), topic.name))
-    own = own.append_column("silver", own.column(topic.silver)).select(
-        ["topic", "partition", "offset", "arrived_at", "key", "value", "verdict", "failed", "silver"]
-    )
-    own_seen = seen.filter(pc.equal(seen.column("topic"), topic.name))
-    return TopicBatch(topic, own, np.isin(positions(own), positions(own_seen)))
+def _topic_batch(topic: Topic, collected: pa.Table, window: IdentityWindow) -> TopicBatch:
+    own = collected.filter(pc.equal(collected.column("topic"), topic.name))
+    prefix = silver_prefix(topic)
+    silver = {name.removeprefix(prefix): own.column(name) for name in own.column_names if name.startswith(prefix)}
+    first = np.zeros(own.num_rows, dtype=bool)
+    decoded = _numpy(own, "verdict") == decode.DECODED
+    first[decoded] = window.first_seen(_numpy(own, "identity")[decoded], positions(own)[decoded])
+    return TopicBatch(topic, own.select([*MESSAGE_COLUMNS, "verdict", "failed"]), pa.table(silver), first)
 
 
 def positions(table: pa.Table, partition: str = "partition", offset: str = "offset") -> npt.NDArray[np.int64]:

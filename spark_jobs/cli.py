@@ -16,7 +16,8 @@ app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False)
 @app.callback()
 def main() -> None:
     """Jobs over the Delta lake. Settings come from the environment; see spark_jobs/README.md."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.getLogger("stream").setLevel(logging.INFO)
 
 
 @app.command()

@@ -28,7 +28,6 @@ LAST_SUCCESS = Gauge("stream_last_success_timestamp_seconds", "When the newest b
 INPUT_RATE = Gauge("stream_input_rows_per_second", "Messages arriving at the query per second.")
 PROCESSED_RATE = Gauge("stream_processed_rows_per_second", "Messages the query works through per second.")
 LAG = Gauge("stream_lag_messages", "Messages in Kafka that no batch has taken yet.", ["topic"])
-STATE_ROWS = Gauge("stream_state_rows", "Identities held by the deduplication window.")
 RETRIES = Counter("stream_retries_total", "Attempts that failed and were made again.", ["dependency"])
 
 
@@ -43,7 +42,6 @@ class ProgressListener(StreamingQueryListener):
         BATCH_SECONDS.observe(progress.durationMs.get("triggerExecution", 0) / 1000)
         INPUT_RATE.set(progress.inputRowsPerSecond)
         PROCESSED_RATE.set(progress.processedRowsPerSecond)
-        STATE_ROWS.set(sum(operator.numRowsTotal for operator in progress.stateOperators))
         for source in progress.sources:
             for topic, behind in _lag(source.endOffset, source.latestOffset).items():
                 LAG.labels(topic).set(behind)

@@ -76,31 +76,27 @@ SILVER: Mapping[str, Callable[[DataFrame], DataFrame]] = {
 
 
 def silver_records(messages: DataFrame, topic: Topic, writers: Mapping[int, str], lateness: Lateness) -> DataFrame:
-    """Every message of a topic, with `verdict`, the bits of `failed` expectations, and its Silver row as `silver`."""
+    """Every message of a topic, with `verdict`, the bits of `failed` expectations, `identity`, and its Silver columns.
+
+    `identity` is a hash of topic, event id and event time; the Silver columns are prefixed, see silver_prefix.
+    """
     decoded = decode.decode(messages, writers, avro_schema_text(topic.name))
     derived = SILVER[topic.name](decoded.select(*MESSAGE_COLUMNS, "verdict", "record.*"))
     derived = derived.withColumn("is_late", lateness.is_late(F.col("event_timestamp"), F.col("arrived_at")))
     silver = [name for name in derived.columns if name not in (*MESSAGE_COLUMNS, "verdict")]
     text = [F.col(field["name"]) for field in avro_schema(topic.name)["fields"] if "string" in field["type"]]
     failed = F.when(F.col("verdict") == decode.DECODED, failures(expectations(topic.name), text)).otherwise(F.lit(0))
-    return derived.select(*MESSAGE_COLUMNS, "verdict", failed.alias("failed"), F.struct(*silver).alias("silver"))
+    identity = F.xxhash64("topic", topic.event_id, "event_timestamp")
+    renamed = [F.col(name).alias(silver_prefix(topic) + name) for name in silver]
+    return derived.select(*MESSAGE_COLUMNS, "verdict", failed.alias("failed"), identity.alias("identity"), *renamed)
 
 
-def first_seen(messages: DataFrame, topic: Topic, writers: Mapping[int, str], window_seconds: int) -> DataFrame:
-    """Where in Kafka each (event id, event time) was first seen within the deduplication window.
+def silver_prefix(topic: Topic) -> str:
+    """What sets the Silver columns of one topic apart in a batch that holds several.
 
-    The window slides over arrival, not event time, so that late events are told apart from repetitions as well.
+    (A struct would say it better, but structs of a union cannot be collected as Arrow in Spark 4.1.)
     """
-    identity = decode.projection(avro_schema(topic.name), [topic.event_id, topic.event_time])
-    keys = decode.decode(messages, writers, identity).select(
-        "partition",
-        "offset",
-        "arrived_at",
-        F.col("record").getField(topic.event_id).alias("event_id"),
-        F.col("record").getField(topic.event_time).alias("event_time"),
-    )
-    known = keys.where(F.col("event_id").isNotNull()).withWatermark("arrived_at", f"{window_seconds} seconds")
-    return known.dropDuplicatesWithinWatermark(["event_id", "event_time"]).select("partition", "offset")
+    return f"{topic.silver}__"
 
 
 def subscribed(names: tuple[str, ...]) -> list[Topic]:

@@ -26,14 +26,10 @@ class StreamSettings(BaseSettings):
     topics: tuple[str, ...] = ("payments.transactions", "ecommerce.transactions")
     starting_offsets: str = Field(default="earliest", description="Where a stream without a checkpoint begins.")
     max_offsets_per_trigger: int = Field(default=60_000, gt=0, description="Most messages in one batch.")
-    trigger_interval_ms: int = Field(
-        default=0, ge=0, description="Least time between batches; 0 starts the next at once."
-    )
+    trigger_interval_ms: int = Field(default=0, ge=0, description="Least time between batches; 0: none.")
     watermark_seconds: int = Field(default_factory=lambda: int(rules()["lateness"]["watermark_seconds"]), gt=0)
     dedup_window_seconds: int = Field(default_factory=lambda: int(rules()["lateness"]["dedup_window_seconds"]), gt=0)
-    state_partitions: int = Field(
-        default=2, gt=0, description="Shards of the deduplication state; fixed by the first start."
-    )
+    state_dir: str = Field(default="var/state", description="Folder of the identity window; may be lost.")
     driver_memory: str = "1536m"
     ui_port: int = Field(default=0, ge=0, description="Port of Spark's own page; 0 switches it off.")
     metrics_port: int = Field(default=9101, ge=0, description="Port of /metrics; 0 switches it off.")

@@ -14,6 +14,7 @@ from pyspark.sql import DataFrame
 from domain.contracts import Topic
 from spark_jobs import medallion, metrics
 from spark_jobs.batch import Mask, TopicBatch, take_apart
+from spark_jobs.identity_window import IdentityWindow
 from spark_jobs.lake import BatchIdentity, Lake
 from spark_jobs.pauses import insist
 from spark_jobs.registry import RegistryAway, Schemas
@@ -29,6 +30,7 @@ class Sink:
     """Writes batches exactly once: each place skips a batch that it already holds."""
 
     topics: Sequence[Topic]
+    window: IdentityWindow
     schemas: Schemas
     speed_layer: SpeedLayer
     lake: Lake
@@ -40,7 +42,7 @@ class Sink:
         """Spark's foreachBatch callback; repeating a batch changes nothing."""
         stream = batch.sparkSession.sparkContext.getLocalProperty("sql.streaming.queryId")
         with metrics.STEP_SECONDS.labels("collect").time():
-            parts = take_apart(batch.toArrow(), self.topics)
+            parts = take_apart(batch.toArrow(), self.topics, self.window)
         self._refuse_new_schemas(parts)
         self._commit(parts, BatchIdentity(str(stream), batch_id), datetime.now(UTC))
 

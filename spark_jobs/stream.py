@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from functools import reduce
+from functools import partial, reduce
 from pathlib import Path
 
 from py4j.protocol import Py4JNetworkError  # type: ignore[import-untyped]
@@ -13,9 +13,10 @@ from pyspark.sql.streaming.query import StreamingQuery
 
 from domain.contracts import Topic, topic_settings
 from spark_jobs import metrics
+from spark_jobs.identity_window import IdentityWindow
 from spark_jobs.lake import Lake
 from spark_jobs.pauses import Pauses, Stopped
-from spark_jobs.records import Lateness, first_seen, silver_records, subscribed
+from spark_jobs.records import Lateness, silver_records, subscribed
 from spark_jobs.registry import RegistryAway, Schemas
 from spark_jobs.session import make_session
 from spark_jobs.settings import StreamSettings
@@ -42,18 +43,15 @@ def source(spark: SparkSession, topic: Topic, settings: StreamSettings) -> DataF
 
 
 def plan(spark: SparkSession, settings: StreamSettings, schemas: Schemas) -> DataFrame:
-    """Per topic every message with its Silver row, and beside them where each identity was first seen."""
-    branches = []
+    """Every message of every topic with its Silver row. No state: repetitions are told apart in the sink."""
+    records = []
     for topic in subscribed(settings.topics):
         writers = schemas.writers(topic)
         if not writers:
             raise RegistryAway(f"no schema is registered as {topic.subject}: run `python -m producer init`")
         messages = source(spark, topic, settings)
-        records = silver_records(messages, topic, writers, Lateness(settings.watermark_seconds))
-        seen = first_seen(messages, topic, writers, settings.dedup_window_seconds)
-        branches.append(records.withColumnRenamed("silver", topic.silver))
-        branches.append(seen.withColumn("topic", F.lit(topic.name)))
-    return reduce(lambda left, right: left.unionByName(right, allowMissingColumns=True), branches)
+        records.append(silver_records(messages, topic, writers, Lateness(settings.watermark_seconds)))
+    return reduce(partial(DataFrame.unionByName, allowMissingColumns=True), records)
 
 
 class Stream:
@@ -74,8 +72,9 @@ class Stream:
         spark = make_session(f"stream-{QUERY}", self.settings)
         spark.streams.addListener(metrics.ProgressListener())
         pauses = Pauses(self._stop)
+        window = IdentityWindow(Path(self.settings.state_dir), self.settings.dedup_window_seconds)
         while not self._stop.is_set():
-            sink = self._sink()
+            sink = self._sink(window)
             try:
                 self._query = self._start(spark, sink)
                 pauses = Pauses(self._stop)
@@ -87,11 +86,13 @@ class Stream:
             finally:
                 metrics.UP.set(0)
                 sink.speed_layer.close()
+        window.close()
         log.info("stopped")
 
-    def _sink(self) -> Sink:
+    def _sink(self, window: IdentityWindow) -> Sink:
         return Sink(
             topics=subscribed(self.settings.topics),
+            window=window,
             schemas=self._schemas,
             speed_layer=SpeedLayer(self.settings.database_url),
             lake=Lake(self.settings.lake_uri),

@@ -1,0 +1,74 @@
+"""Which event identities arrived of late, and where in Kafka each was first seen: a RocksDB store with expiry.
+
+It tells the speed layer which rows it may copy without a look. It may forget, for the primary key there has the last
+word, and it never errs towards new: an identity it holds at another position is a repetition (or a colliding hash).
+Why this and not Spark's stateful deduplication: docs/adr/0003.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from rocksdict import AccessType, BlockBasedOptions, Options, Rdict, WriteBatch
+
+Int64s = npt.NDArray[np.int64]
+
+_BYTES = 8
+
+
+class IdentityWindow:
+    """Identities of the trailing window, as 64-bit hashes, each with the Kafka position that had it first.
+
+    The window slides over arrival, not event time, so that late events are told apart from repetitions as well.
+    Expired identities leave with RocksDB's compactions: the window is never shorter than asked for, but may be longer.
+    """
+
+    def __init__(self, folder: Path, window_seconds: int) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._store = Rdict(str(folder), _options(), access_type=AccessType.with_ttl(window_seconds))
+
+    def first_seen(self, identities: Int64s, positions: Int64s) -> npt.NDArray[np.bool_]:
+        """Per identity whether this position has it first. Asking again for the same positions answers the same."""
+        keys = _pieces(identities)
+        known: list[bytes | None] = self._store.get(keys) or []  # type: ignore[arg-type]
+        fresh = np.array([value is None for value in known], dtype=np.bool_)
+        holder = positions.copy()
+        holder[~fresh] = np.frombuffer(b"".join(value for value in known if value is not None), dtype=np.int64)
+        first = _first_of_each(identities, positions)
+        self._keep(keys, positions, np.flatnonzero(fresh & first))
+        answer: npt.NDArray[np.bool_] = np.where(fresh, first, holder == positions)
+        return answer
+
+    def close(self) -> None:
+        """Release the folder."""
+        self._store.close()
+
+    def _keep(self, keys: list[bytes], positions: Int64s, chosen: npt.NDArray[np.intp]) -> None:
+        values = _pieces(positions)
+        batch = WriteBatch(raw_mode=True)
+        for at in chosen:
+            batch.put(keys[at], values[at])
+        self._store.write(batch)
+
+
+def _options() -> Options:
+    options = Options(raw_mode=True)
+    table = BlockBasedOptions()
+    table.set_bloom_filter(10, False)
+    options.set_block_based_table_factory(table)
+    return options
+
+
+def _pieces(numbers: Int64s) -> list[bytes]:
+    """Each number as the eight bytes it is stored by."""
+    packed = numbers.astype(np.int64).tobytes()
+    return [packed[at : at + _BYTES] for at in range(0, len(packed), _BYTES)]
+
+
+def _first_of_each(identities: Int64s, positions: Int64s) -> npt.NDArray[np.bool_]:
+    """Marks, for each distinct identity among these, the entry with the lowest position."""
+    order = np.lexsort((positions, identities))
+    _, firsts = np.unique(identities[order], return_index=True)
+    marks = np.zeros(len(order), dtype=np.bool_)
+    marks[order[firsts]] = True
+    return marks
