@@ -32,6 +32,10 @@ class Count:
     def agrees(self) -> bool:
         return self.sent == self.found
 
+    @property
+    def exceeds(self) -> bool:
+        return self.found > self.sent
+
 
 @dataclass(frozen=True)
 class Sent:

@@ -55,12 +55,16 @@ def run(platform: Platform, plan: Plan) -> int:
 
 
 def settle(platform: Platform, within: float = DRAIN_WITHIN_S) -> list[Count]:
-    """Wait until the platform shows what the ledger says, at most this many seconds. Returns the last comparison."""
+    """Wait until the platform shows what the ledger says, at most this many seconds. Returns the last comparison.
+
+    Counts only grow, so one that exceeds the ledger ends the wait.
+    """
     sent = read_ledger(ledgers(platform))
     deadline = time.monotonic() + within
     while True:
         counts = compare(sent, _found(platform))
-        if all(count.agrees for count in counts) or time.monotonic() > deadline:
+        is_settled = all(count.agrees for count in counts) or any(count.exceeds for count in counts)
+        if is_settled or time.monotonic() > deadline:
             return counts
         time.sleep(0.5)
 
@@ -153,6 +157,8 @@ def _print_summary(counts: list[Count]) -> None:
         _say(f"  {count.what:30}{count.sent:>12,}{count.found:>12,}{share}{'' if count.agrees else '  DIFFERS'}")
     wrong = [count.what for count in counts if not count.agrees]
     _say(f"\nthese differ: {', '.join(wrong)}" if wrong else "\nevery count agrees: nothing lost, nothing doubled")
+    if any(count.exceeds for count in counts):
+        _say("more was found than the ledger knows: did another producer write to this broker?")
 
 
 def _say(text: str) -> None:
