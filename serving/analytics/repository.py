@@ -113,7 +113,7 @@ class PostgresAnalytics:
         except errors.QueryCanceled as error:
             raise StoreBusy("The query ran into its time limit.") from error
         except (errors.UndefinedTable, errors.UndefinedColumn, errors.InvalidSchemaName) as error:
-            raise ViewsNotBuilt("gold views are not built yet: run dbt build") from error
+            raise ViewsNotBuilt("Gold views are not built yet: run dbt build.") from error
         except OperationalError as error:
             raise StoreUnavailable("The connection to Postgres was lost.") from error
 

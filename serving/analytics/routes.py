@@ -22,7 +22,7 @@ async def kpis(analytics: AnalyticsDep, parameters: Annotated[WindowParameters, 
     """Headline figures of one window."""
     kpi = await analytics.kpi(parameters.window)
     if kpi is None:
-        raise ViewsNotBuilt("v_executive_kpis has no row for this window: run dbt build")
+        raise ViewsNotBuilt("v_executive_kpis has no row for this window: run dbt build.")
     return kpi
 
 
@@ -82,6 +82,6 @@ def _event(snapshot: Snapshot, window: Window) -> ServerSentEvent:
     kpi = snapshot.kpis.get(window)
     if kpi is not None and snapshot.pulse is not None:
         return ServerSentEvent(event="kpi", id=str(snapshot.number), data=LiveKpi(kpi=kpi, pulse=snapshot.pulse))
-    failure = snapshot.failure or ViewsNotBuilt("v_executive_kpis has no row for this window: run dbt build")
+    failure = snapshot.failure or ViewsNotBuilt("v_executive_kpis has no row for this window: run dbt build.")
     detail = {"title": failure.title, "detail": str(failure), "retry_after": failure.retry_after}
     return ServerSentEvent(event="unavailable", id=str(snapshot.number), data=detail)

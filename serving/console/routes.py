@@ -56,14 +56,12 @@ def assets() -> Assets:
 
 
 @router.get("/")
-async def page(
-    request: Request, analytics: AnalyticsDep, health: HealthDep, parameters: Annotated[WindowParameters, Query()]
-) -> Response:
+async def page(request: Request, analytics: AnalyticsDep, parameters: Annotated[WindowParameters, Query()]) -> Response:
     """The whole page; when figures cannot be read it says why, and fills in as soon as they can."""
-    (kpi, problem), (reasons, _), report = await asyncio.gather(
-        _kpi(analytics, parameters.window), _reasons(analytics, parameters.window), health.report()
+    (kpi, problem), (reasons, _) = await asyncio.gather(
+        _kpi(analytics, parameters.window), _reasons(analytics, parameters.window)
     )
-    context = {"kpi": kpi, "problem": problem, "reasons": reasons, "report": report}
+    context = {"kpi": kpi, "problem": problem, "reasons": reasons}
     return _render(request, "page.html", parameters.window, context)
 
 
@@ -99,11 +97,11 @@ async def _kpi(analytics: Analytics, window: Window) -> tuple[Kpi | None, str | 
     try:
         return await analytics.kpi(window), None
     except StoreUnavailable as error:
-        return None, f"{error.title}. {error}"
+        return None, str(error)
 
 
 async def _reasons(analytics: Analytics, window: Window) -> tuple[list[DeclineReason], str | None]:
     try:
         return await analytics.declines(window, REASONS_SHOWN), None
     except StoreUnavailable as error:
-        return [], f"{error.title}. {error}"
+        return [], str(error)

@@ -113,7 +113,7 @@ function listen() {
   });
   on("unavailable", ({ title, detail }) => {
     state.problem = title;
-    showNotice(`${title}. ${detail}`);
+    showNotice(detail);
   });
   addEventListener("pagehide", () => source.close());
 }

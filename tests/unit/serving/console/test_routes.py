@@ -34,7 +34,7 @@ async def test_without_payments_the_page_says_what_to_do(client: httpx.AsyncClie
 
 
 async def test_the_page_opens_while_figures_cannot_be_read(client: httpx.AsyncClient, analytics: FakeAnalytics) -> None:
-    analytics.failure = ViewsNotBuilt("run dbt build")
+    analytics.failure = ViewsNotBuilt("Gold views are not built yet: run dbt build.")
     page = await client.get("/")
     assert page.status_code == 200
     assert "Gold views are not built yet" in page.text
