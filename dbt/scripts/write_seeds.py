@@ -24,7 +24,9 @@ def _currencies() -> str:
 
 
 def _decline_reasons() -> str:
-    rows = ((one.code, one.kind, one.recovery_rate, one.wait_minutes, one.meaning) for one in decline_reasons().values())
+    rows = (
+        (one.code, one.kind, one.recovery_rate, one.wait_minutes, one.meaning) for one in decline_reasons().values()
+    )
     return _csv(("decline_reason", "kind", "recovery_rate", "wait_minutes", "meaning"), rows)
 
 

@@ -173,9 +173,10 @@ begin
     end if;
     for day in select distinct d from unnest(days) as d where d is not null order by d loop
         partition := format('%s_%s', table_name, to_char(day, 'YYYYMMDD'));
-        continue when to_regclass(format('live.%I', partition)) is not null;
+        continue when exists (select 1 from pg_class where relname = partition and relnamespace = 'live'::regnamespace);
         perform pg_advisory_xact_lock(hashtextextended('live.ensure_partitions', 0));
-        continue when to_regclass(format('live.%I', partition)) is not null;
+        -- Another may have made it while this one waited. A query sees that; to_regclass would answer from its cache.
+        continue when exists (select 1 from pg_class where relname = partition and relnamespace = 'live'::regnamespace);
         execute format('create table live.%I (like live.%I including all)', partition, table_name);
         execute format(
             'alter table live.%I attach partition live.%I for values from (%L) to (%L)',
