@@ -43,7 +43,7 @@ SEGMENT_POINTS = {
 LARGE_USD = 150.0
 LARGE_POINTS = {"ProcessorA": -1.0, "ProcessorB": 0.5, "ProcessorC": 2.5}
 NIGHT_POINTS = {"ProcessorA": 0.0, "ProcessorB": -1.0, "ProcessorC": 1.5}
-FULL_POINTS = 9.0
+FULL_POINTS = 7.0
 HAZARD_PER_POINT = 0.006
 BASE_PROCESSOR_ERROR = {"ProcessorA": 0.004, "ProcessorB": 0.006, "ProcessorC": 0.009}
 FEE_SHARE = {"ProcessorA": 0.018, "ProcessorB": 0.016, "ProcessorC": 0.021}
@@ -52,7 +52,7 @@ LATENCY_MS = {"ProcessorA": 70, "ProcessorB": 110, "ProcessorC": 90}
 
 
 def processor_points(purchase: Purchase, processor: str, hour: int) -> float:
-    """How well the processor suits the payment; 0 to 9 and a little beyond."""
+    """How well the processor suits the payment; 0 to 7 and a little beyond."""
     points = (
         NETWORK_POINTS[processor].get(purchase.customer.network, 0.0)
         + REGION_POINTS[processor][purchase.customer.country.region]
@@ -124,7 +124,7 @@ def fee(purchase: Purchase, processor: str) -> float:
 def _unavailable(issuer: str, is_maintenance: bool, conditions: Conditions) -> float:
     if issuer in conditions.issuers_down:
         return 0.97
-    return 0.30 if is_maintenance else 0.004
+    return 0.25 if is_maintenance else 0.004
 
 
 def _fraud_suspected(purchase: Purchase) -> float:
@@ -149,7 +149,7 @@ def _do_not_honor(purchase: Purchase, processor: str, hour: int) -> float:
     missing = FULL_POINTS - processor_points(purchase, processor, hour)
     hazard = 0.004 + (HAZARD_PER_POINT * missing if missing > 0.0 else 0.0)
     if purchase.customer.country is not purchase.merchant.country:
-        hazard += 0.02
+        hazard += 0.015
     return hazard + (0.01 if purchase.merchant.segment == "Gaming" else 0.0)
 
 

@@ -127,7 +127,8 @@ def _require_sources(fields: Iterable[_Field], columns: list[str], topic: str) -
         first = missing[0]
         raise ProducerError(
             f"No column gives {', '.join(missing)} of {topic}{_nearest(first, columns)} "
-            f"Map one with --map COLUMN={first}, or give all rows one value with --set {first}=VALUE. The file has: {', '.join(columns)}."
+            f"Map one with --map COLUMN={first}, or give all rows one value with --set {first}=VALUE. "
+            f"The file has: {', '.join(columns)}."
         )
 
 

@@ -15,6 +15,7 @@ from producer.sinks import Sink
 
 SLICE_MS = 10
 MAX_SLICE_EVENTS = 1000
+LONGEST_SLEEP_MS = 200.0
 FULL_SINK_PATIENCE_SECONDS = 0.1
 
 
@@ -77,7 +78,7 @@ class Pump:
             if event.due_ms > now_ms or len(waiting) >= MAX_SLICE_EVENTS:
                 self._ship(waiting, now_ms)
                 waiting = []
-                now_ms = self._wait_until(event.due_ms)
+                now_ms = self._wait_until(max(event.due_ms, now_ms + SLICE_MS))
             if self._stop.is_set():
                 return
             waiting.append(event)
@@ -112,10 +113,10 @@ class Pump:
             self.lag_ms = max(0.0, self._clock.now_ms() - events[0].due_ms - SLICE_MS)
         self._metrics.lag.set(self.lag_ms / 1000)
 
-    def _wait_until(self, due_ms: int) -> float:
+    def _wait_until(self, due_ms: float) -> float:
         now_ms = self._clock.now_ms()
         while now_ms < due_ms and not self._stop.is_set():
-            self._clock.sleep_ms(min(max(due_ms - now_ms, SLICE_MS), 200.0))
+            self._clock.sleep_ms(min(due_ms - now_ms, LONGEST_SLEEP_MS))
             now_ms = self._clock.now_ms()
             self._sink.poll()
             self.on_slice()

@@ -69,7 +69,7 @@ class Shoppers:
         is_new_device = random() < 0.02
         is_public_device = random() < 0.008
         is_abroad = random() < 0.03
-        is_suspicious = random() < 0.038
+        is_suspicious = random() < 0.025
         u = random()
         fraud_score = 0.5 + 0.48 * u if is_suspicious else 0.01 + 0.42 * u * u
         uses_3ds = random() < merchant.share_3ds
@@ -87,7 +87,7 @@ class Shoppers:
             fraud_score=round(fraud_score, 4),
             aml_risk_score=_aml(customer, random()),
             device_trust_score=round((0.3 if is_new_device else 0.62) + 0.35 * random(), 4),
-            velocity_score=round(0.95 * random() if random() < 0.02 else 0.3 * random() * random(), 4),
+            velocity_score=round(0.95 * random() if random() < 0.015 else 0.3 * random() * random(), 4),
             uses_3ds=uses_3ds,
             three_ds_outcome=honest_3ds(random()) if uses_3ds else None,
             processor=route(merchant, world.processors, random()),
@@ -108,12 +108,12 @@ class Shoppers:
         if is_new:
             return f"d-{bits & 0xFFFFFFFFFFFF:012x}"
         u = self._random()
-        return customer.devices[int(u * u * len(customer.devices))]
+        return customer.device(int(u * u * customer.device_count))
 
 
 def honest_3ds(u: float) -> str:
     """How 3-D Secure ends for the card's owner."""
-    return "frictionless" if u < 0.7 else "challenge_passed" if u < 0.96 else "challenge_failed"
+    return "frictionless" if u < 0.7 else "challenge_passed" if u < 0.975 else "challenge_failed"
 
 
 def route(merchant: Merchant, processors: tuple[str, ...], u: float) -> str:

@@ -21,12 +21,12 @@ class RetryHabit:
 
 HABITS = {
     "processor_error": RetryHabit(0.95, 0.25, (0.02, 0.06), (0.08, 0.5), 0.07, 0.70, 0.05),
-    "issuer_unavailable": RetryHabit(0.90, 0.45, (0.05, 0.6), (5.0, 20.0), 4.0, 0.90, 0.06),
+    "issuer_unavailable": RetryHabit(0.90, 0.30, (0.05, 0.6), (5.0, 20.0), 4.0, 0.90, 0.06),
     "3ds_failed": RetryHabit(0.70, 0.30, (0.1, 0.5), (0.6, 4.0), 0.5, 0.85, 0.15),
-    "do_not_honor": RetryHabit(0.75, 0.60, (0.03, 1.0), (60.0, 180.0), 45.0, 0.90, 0.22),
-    "insufficient_funds": RetryHabit(0.65, 0.50, (0.1, 30.0), (1440.0, 2880.0), 1200.0, 0.96, 0.25),
-    "limit_exceeded": RetryHabit(0.50, 0.50, (0.1, 30.0), (1440.0, 2000.0), 1200.0, 0.96, 0.20),
-    "fraud_suspected": RetryHabit(0.12, 1.00, (0.1, 5.0), (0.1, 5.0), 1e9, NEVER_HELPS, NEVER_HELPS),
+    "do_not_honor": RetryHabit(0.70, 0.40, (0.03, 1.0), (60.0, 180.0), 45.0, 0.90, 0.22),
+    "insufficient_funds": RetryHabit(0.60, 0.35, (0.1, 30.0), (1440.0, 2880.0), 1200.0, 0.96, 0.25),
+    "limit_exceeded": RetryHabit(0.40, 0.40, (0.1, 30.0), (1440.0, 2000.0), 1200.0, 0.96, 0.20),
+    "fraud_suspected": RetryHabit(0.08, 1.00, (0.1, 5.0), (0.1, 5.0), 1e9, NEVER_HELPS, NEVER_HELPS),
 }
 
 

@@ -15,6 +15,7 @@ DAILY_CURVE = (
 BURST_SECONDS = 10
 BURST_FACTOR = 3.5
 BETWEEN_FACTOR = 0.5
+STEP_MS = 10_000  # profiles change at multiples of this
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,18 @@ class Schedule:
         at = float(self.start_ms)
         while True:
             yield int(at)
-            at += 1000.0 / (self.rate * factor_at(self.profile, int(at)))
+            at = self._after_one_purchase(at)
+
+    def _after_one_purchase(self, at: float) -> float:
+        """The instant by which one more purchase is due: the rate is integrated over its steps."""
+        due = 1.0
+        while True:
+            per_ms = self.rate * factor_at(self.profile, int(at)) / 1000
+            step_ends = (at // STEP_MS + 1) * STEP_MS
+            if due <= per_ms * (step_ends - at):
+                return at + due / per_ms
+            due -= per_ms * (step_ends - at)
+            at = step_ends
 
 
 def factor_at(profile: Profile, at_ms: int) -> float:

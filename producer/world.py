@@ -80,10 +80,20 @@ class Customer:
     card_bin: str
     is_prepaid: bool
     payment_method: str
-    devices: tuple[str, ...]
+    device_bits: int
+    device_count: int
     has_token: bool
     spending: float  # factor on a merchant's usual basket
     favourite: int  # fixes the shops this customer returns to
+
+    def device(self, number: int) -> str:
+        """Fingerprint of the customer's device with this number, counted from 0."""
+        return f"d-{scramble(self.device_bits + number) & 0xFFFFFFFFFFFF:012x}"
+
+    @property
+    def devices(self) -> frozenset[str]:
+        """Fingerprints of all of the customer's devices."""
+        return frozenset(map(self.device, range(self.device_count)))
 
 
 class World:
@@ -110,7 +120,7 @@ class World:
         country = self._homes.at((bits & 0xFFFF) / 65536)
         network = self._networks.at((bits >> 16 & 0xFFFF) / 65536)
         method = self._methods.at((bits >> 40 & 0xFFFF) / 65536)
-        is_prepaid = (bits >> 56 & 0xFF) < 10
+        is_prepaid = (bits >> 56 & 0xFF) < 6
         product = "7" if is_prepaid else "2" if method == "debit_card" else "0"
         issuer = country.issuers[(bits >> 32 & 0xFF) % len(country.issuers)]
         return Customer(
@@ -123,7 +133,8 @@ class World:
             card_bin=f"{NETWORK_DIGITS[network]}{issuer.number:02d}{product}00"[:6],
             is_prepaid=is_prepaid,
             payment_method=method,
-            devices=_devices(more),
+            device_bits=scramble(more ^ 0xD),
+            device_count=1 + (more >> 12 & 3) % 3,
             has_token=(more >> 20 & 0xFF) < 90,
             spending=0.5 + (more >> 28 & 0xFF) / 200,
             favourite=more >> 36,
@@ -148,12 +159,6 @@ class World:
     def _shops_in(self, country: Country) -> Weighted[Merchant]:
         shops = [merchant for merchant in self.merchants if merchant.country is country]
         return Weighted(shops, [shop.popularity for shop in shops]) if shops else self.shops
-
-
-def _devices(bits: int) -> tuple[str, ...]:
-    """One to three device fingerprints."""
-    first = scramble(bits ^ 0xD)
-    return tuple(f"d-{scramble(first + number) & 0xFFFFFFFFFFFF:012x}" for number in range(1 + (bits >> 12 & 3) % 3))
 
 
 def _country(row: dict[str, Any], numbers: Iterator[int], rng: Random) -> Country:
