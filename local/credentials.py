@@ -69,6 +69,15 @@ def write_private(file: Path, text: str) -> None:
     draft.replace(file)
 
 
+def main(example: Path, target: Path) -> int:
+    """`python -m local.credentials EXAMPLE TARGET`. Returns the exit code."""
+    if not example.is_file():
+        print(f"there is no {example}: run this at the top of the checkout", file=sys.stderr)
+        return 1
+    added = ensure_env_file(example, target)
+    print(f"{target}: {', '.join(added)} added" if added else f"{target} is complete")
+    return 0
+
+
 if __name__ == "__main__":
-    added = ensure_env_file(Path(sys.argv[1]), Path(sys.argv[2]))
-    print(f"{sys.argv[2]}: {', '.join(added)} added" if added else f"{sys.argv[2]} is complete")
+    sys.exit(main(Path(sys.argv[1]), Path(sys.argv[2])))
