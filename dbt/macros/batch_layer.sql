@@ -31,15 +31,17 @@
     from {{ source('live', 'payment_hours') }} as payment_hours
 {%- endmacro %}
 
-{#- Hours to be read by the minute: those the batch layer cannot be trusted for, and those that a window cuts. -#}
+{#- Hours to be read by the minute, and from which on: those the batch layer cannot be trusted for, and those that a
+    window cuts. -#}
 {% macro hours_by_minute(hours, windows) -%}
     select
         hour,
+        min(starts_at) as starts_at,
         bool_or(is_pending) as is_pending
     from (
-        select hour, true as is_pending from {{ hours }} where not is_trusted
+        select hour, hour as starts_at, true as is_pending from {{ hours }} where not is_trusted
         union all
-        select date_trunc('hour', window_start, 'UTC'), false
+        select date_trunc('hour', window_start, 'UTC'), window_start, false
         from {{ windows }}
         where window_start < first_whole_hour
     ) as reasons

@@ -49,7 +49,7 @@ minutes as materialized (
             sum(high_risk)::bigint as high_risk,
             sum(late)::bigint as late
         from {{ source('live', 'payment_minutes') }}
-        where minute >= hours_by_minute.hour and minute < hours_by_minute.hour + interval '1 hour'
+        where minute >= hours_by_minute.starts_at and minute < hours_by_minute.hour + interval '1 hour'
         group by minute
     ) as counted
 ),

@@ -33,7 +33,7 @@ minutes as materialized (
             sum(declines)::bigint as declines,
             sum(amount_usd_minor)::bigint as amount_usd_minor
         from {{ source('live', 'decline_minutes') }}
-        where minute >= hours_by_minute.hour and minute < hours_by_minute.hour + interval '1 hour'
+        where minute >= hours_by_minute.starts_at and minute < hours_by_minute.hour + interval '1 hour'
         group by minute, decline_reason
     ) as counted
 ),

@@ -13,7 +13,7 @@ from local.platform import Platform
 from local.ports import Ports
 from local.repository import CACHE, ROOT
 
-TABLES = "payments transactions payment_minutes decline_minutes payment_hours progress".split()
+TABLES = ["payments", "transactions", "payment_minutes", "decline_minutes", "payment_hours", "progress"]
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,9 @@
 """The merged views equal an independent count at every moment of the batch layer's life."""
 
+import time
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Any, LiteralString
 
 import pytest
 from psycopg.rows import dict_row
@@ -14,7 +16,7 @@ BATCH_LAYER = ("build", "--select", "tag:batch_layer")
 WINDOWS = {"last_hour": 1, "last_24_hours": 24, "last_7_days": 168}
 
 
-def rows(warehouse: Warehouse, query: str) -> list[expected.Row]:
+def rows(warehouse: Warehouse, query: LiteralString) -> list[dict[str, Any]]:
     with warehouse.connect("api") as connection, connection.cursor(row_factory=dict_row) as cursor:
         return cursor.execute(query).fetchall()
 
@@ -69,8 +71,6 @@ def history(seed: int) -> list[Attempt]:
 
 def steady() -> None:
     """Keep clear of the end of a minute, when a window would move between two queries."""
-    import time
-
     seconds = 60 - datetime.now(UTC).second
     if seconds < 6:
         time.sleep(seconds)
@@ -135,11 +135,15 @@ def test_dbt_counts_again_exactly_the_hours_that_changed(empty_warehouse: Wareho
     with warehouse.connect("stream") as stream, warehouse.connect("dbt") as dbt:
         write_batch(stream, 1, attempts)
         warehouse.dbt("run", "--select", "tag:batch_layer")
-        before = dict(dbt.execute("select hour, xmin::text from gold.int_payments__totalled_hourly").fetchall())
+        before: dict[datetime, str] = dict(
+            dbt.execute("select hour, xmin::text from gold.int_payments__totalled_hourly").fetchall()
+        )
         changed = sorted(before)[5]
         write_batch(stream, 2, [moved(attempts[0], "late", changed + timedelta(minutes=59))])
         warehouse.dbt("run", "--select", "tag:batch_layer")
-        after = dict(dbt.execute("select hour, xmin::text from gold.int_payments__totalled_hourly").fetchall())
+        after: dict[datetime, str] = dict(
+            dbt.execute("select hour, xmin::text from gold.int_payments__totalled_hourly").fetchall()
+        )
     assert {hour for hour in after if after[hour] != before.get(hour)} == {changed}
 
 
