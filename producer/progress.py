@@ -13,9 +13,10 @@ LOG_EVERY_SECONDS = 10.0
 class Progress:
     """Prints totals and the rate since the line before."""
 
-    def __init__(self, out: IO[str] = sys.stderr) -> None:
-        self._out = out
-        self._is_terminal = out.isatty()
+    def __init__(self, out: IO[str] | None = None) -> None:
+        """`out`: standard error unless given."""
+        self._out = out or sys.stderr
+        self._is_terminal = self._out.isatty()
         self._every = 1.0 if self._is_terminal else LOG_EVERY_SECONDS
         self._started_at = self._printed_at = time.monotonic()
         self._printed_total = 0

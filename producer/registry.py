@@ -15,13 +15,17 @@ CALL_TIMEOUT_SECONDS = 10.0
 class SchemaRegistry:
     """Client of a registry at `url`; every call is bounded in time, as the registry can lose an answer."""
 
-    def __init__(self, url: str, say: Callable[[str], None], wait_seconds: float = 120.0) -> None:
+    def __init__(
+        self, url: str, say: Callable[[str], None], wait_seconds: float = 120.0, pause_seconds: float = 1.0
+    ) -> None:
+        """`wait_seconds`: how long an absent registry is waited for; `pause_seconds`: between two tries."""
         self._client = httpx.Client(
             base_url=url.rstrip("/"), timeout=CALL_TIMEOUT_SECONDS, headers={"Content-Type": CONTENT_TYPE}
         )
         self._url = url
         self._say = say
         self._wait_seconds = wait_seconds
+        self._pause_seconds = pause_seconds
 
     def close(self) -> None:
         """Release the connection."""
@@ -55,7 +59,7 @@ class SchemaRegistry:
                     "Start it, or set SCHEMA_REGISTRY_URL."
                 )
             self._say(f"waiting for the schema registry at {self._url}: {problem}")
-            time.sleep(min(1.0, self._wait_seconds))
+            time.sleep(self._pause_seconds)
 
     def _try(self, method: str, path: str, body: dict[str, Any] | None) -> tuple[httpx.Response | None, str]:
         try:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from threading import Event as Flag
 
+from prometheus_client import CollectorRegistry
+
 from domain.contracts import topics
 from producer.errors import ProducerError
 from producer.events import MESSAGES, Event
@@ -45,8 +47,9 @@ def initialise(settings: ProducerSettings, progress: Progress) -> None:
 def send(events: Iterable[Event], destination: Destination, settings: ProducerSettings, clock: Clock) -> bool:
     """Send all events, or until SIGINT or SIGTERM; True when none failed."""
     progress = Progress()
-    metrics = ProducerMetrics()
-    serve_metrics(settings.metrics_port)
+    registry = CollectorRegistry()
+    metrics = ProducerMetrics(registry)
+    serve_metrics(settings.metrics_port, registry)
     if not destination.with_messages:
         events = (event for event in events if event.topic != MESSAGES)
     with ExitStack() as open_things:

@@ -21,7 +21,7 @@ def wait_for_broker(servers: str, wait_seconds: float, say: Callable[[str], None
     deadline = time.monotonic() + wait_seconds
     while True:
         try:
-            admin.list_topics(timeout=CALL_TIMEOUT_SECONDS)
+            admin.list_topics(timeout=min(CALL_TIMEOUT_SECONDS, wait_seconds))
             return admin
         except KafkaException as error:
             if time.monotonic() >= deadline:

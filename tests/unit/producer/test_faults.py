@@ -37,7 +37,7 @@ def test_the_share_is_kept(simulate: Simulate) -> None:
 
 
 def test_what_is_wrong_with_each_kind(simulate: Simulate) -> None:
-    wrong = {kind: 0.02 for kind in DEFAULT_SHARES}
+    wrong = dict.fromkeys(DEFAULT_SHARES, 0.02)
     for event in simulate(3000, bad_shares=wrong):
         record = event.record
         match event.kind:
