@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, LiteralString
 
+import psycopg
 import pytest
 from psycopg.rows import dict_row
 
@@ -147,8 +148,22 @@ def test_dbt_counts_again_exactly_the_hours_that_changed(empty_warehouse: Wareho
     assert {hour for hour in after if after[hour] != before.get(hour)} == {changed}
 
 
+def counted_in(connection: psycopg.Connection) -> dict[datetime, str]:
+    """By hour the transaction that counted it last."""
+    return dict(connection.execute("select hour, xmin::text from gold.int_payments__totalled_hourly").fetchall())
+
+
 def test_an_empty_platform_still_has_four_windows(empty_warehouse: Warehouse) -> None:
     assert_views_equal(empty_warehouse, [])
+
+
+def test_windows_trail_from_now_cut_to_the_minute(empty_warehouse: Warehouse) -> None:
+    steady()
+    minute = datetime.now(UTC).replace(second=0, microsecond=0)
+    starts = {
+        row["kpi_window"]: row["window_start"] for row in rows(empty_warehouse, "select * from gold.v_executive_kpis")
+    }
+    assert starts == {**{name: minute - timedelta(hours=hours) for name, hours in WINDOWS.items()}, "all_time": None}
 
 
 def test_readers_see_no_error_and_no_wrong_number_while_dbt_rebuilds_everything(empty_warehouse: Warehouse) -> None:
