@@ -131,6 +131,7 @@ def _stream(site: Site) -> Service:
             "DATABASE_URL": site.database_url("stream"),
             "LAKE_URI": str(site.lake),
             "STREAM_CHECKPOINT_DIR": str(site.data / "checkpoints"),
+            "STREAM_STATE_DIR": str(site.data / "state"),
             "STREAM_JARS_DIR": str(artifacts.DEFAULT_ROOT / "spark"),
             "STREAM_METRICS_PORT": str(site.ports.stream_metrics),
         },
