@@ -146,7 +146,7 @@ def _stream(site: Site) -> Service:
 def _dbt(site: Site) -> Service:
     return Service(
         name="dbt",
-        command=_dbt_build,
+        command=lambda: _dbt_command("build"),
         env=site.dbt_env,
         needs=("migrate",),
         ready_within=300,
@@ -157,7 +157,7 @@ def _dbt(site: Site) -> Service:
 def _dbt_repeatedly(site: Site) -> Service:
     return Service(
         name="dbt-repeatedly",
-        command=lambda: _python("local.repeat", str(DBT_EVERY_S), *_dbt_build()),
+        command=lambda: _python("local.repeat", str(DBT_EVERY_S), *_dbt_command("run", "--select", "tag:batch_layer")),
         env=site.dbt_env,
         needs=("dbt",),
     )
@@ -179,9 +179,9 @@ def _api(site: Site) -> Service:
     )
 
 
-def _dbt_build() -> list[str]:
+def _dbt_command(*verb: str) -> list[str]:
     executable: Path = CACHE / "env" / "dbt" / "bin" / "dbt"
-    return [str(executable), "build", "--project-dir", "dbt", "--profiles-dir", "dbt"]
+    return [str(executable), *verb, "--project-dir", "dbt", "--profiles-dir", "dbt"]
 
 
 def _python(module: str, *arguments: str) -> list[str]:

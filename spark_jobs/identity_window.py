@@ -2,7 +2,7 @@
 
 It tells the speed layer which rows it may copy without a look. It may forget, for the primary key there has the last
 word, and it never errs towards new: an identity it holds at another position is a repetition (or a colliding hash).
-Why this and not Spark's stateful deduplication: docs/adr/0003.
+Why this and not Spark's stateful deduplication: docs/adr/0004.
 """
 
 from pathlib import Path
