@@ -29,6 +29,8 @@ from producer.simulator import Scenario, Simulator
 
 app = typer.Typer(help="Simulate a payments world and send its events to Kafka.", no_args_is_help=True)
 
+MAX_AHEAD_MS = 60_000
+
 SeedOption = Annotated[int | None, typer.Option(help="Same seed and start, same events. Drawn and printed by default.")]
 BadOption = Annotated[list[str], typer.Option(help="KIND=SHARE of bad events, repeatable; `none` for none.")]
 IncidentOption = Annotated[list[str], typer.Option(help="NAME[:at=30s,for=2m,...], repeatable.")]
@@ -70,7 +72,10 @@ def simulate(
         if no_pace and seconds is None and count is None:
             raise ProducerError("--no-pace needs --duration or --count, or it would never end.")
         now_ms = time.time_ns() // 1_000_000
-        start_ms = _start_ms(start_at, now_ms, _length_ms(rate, seconds, count) if no_pace else 0)
+        length_ms = _length_ms(rate, seconds, count) if no_pace else 0
+        start_ms = _start_ms(start_at, now_ms, length_ms)
+        if to is None and not print_ceiling and start_ms + length_ms > now_ms + MAX_AHEAD_MS:
+            raise ProducerError("Events from the future would be refused downstream: choose an earlier --start-at.")
         scenario = Scenario(
             seed=seed,
             schedule=Schedule(rate, start_ms, profile, seconds, count),

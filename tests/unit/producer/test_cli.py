@@ -80,6 +80,7 @@ def test_backfill_covers_its_days_and_leaves_messages_out_when_told(tmp_path: Pa
         (["simulate", "--bad", "rotten=1"], "undecodable"),
         (["simulate", "--incident", "flood"], "issuer_outage"),
         (["simulate", "--start-at", "noon"], "ISO 8601"),
+        (["simulate", "--start-at", "2999-01-01"], "future"),
         (["replay", "absent.csv"], "There is no file"),
         (["replay", "absent.csv", "--topic", "x"], "payments.transactions"),
     ],

@@ -33,6 +33,7 @@ def test_an_unknown_schema_differs_in_the_id_alone(simulate: Simulate) -> None:
     event = simulate(1)[0]
     whole, unknown = (Encoder(IDS).encode(event.topic, event.record, damage) for damage in (None, "unknown_schema"))
 
+    assert unknown[0] == 0
     assert unknown[5:] == whole[5:]
     assert int.from_bytes(unknown[1:5], "big") == UNKNOWN_SCHEMA_ID
 
