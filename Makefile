@@ -67,6 +67,10 @@ test-e2e: install ## One run of the whole platform
 test-chaos: install ## Kill each process under load and count every event afterwards
 	$(DEV)/pytest tests/chaos
 
+.PHONY: test-compose
+test-compose: install ## The whole platform in containers: build, start, kill the stream, delete
+	$(DEV)/pytest tests/compose
+
 .PHONY: lint
 lint: install ## Style and types
 	$(DEV)/ruff check .
