@@ -1,0 +1,127 @@
+"""One drain of filled topics through the platform, seen from outside: batches, steps, processor seconds, counts."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+import psycopg
+import pyarrow as pa
+from deltalake import DeltaTable
+from deltalake.exceptions import TableNotFoundError
+from prometheus_client.parser import text_string_to_metric_families
+
+from benchmarks.processes import Cpu, cpu_seconds
+from domain.contracts import topics
+from local.platform import Platform
+from producer.events import CHECKOUTS, PAYMENTS
+
+SERVICES = ("kafka", "postgres", "registry", "stream")
+POLL_S = 0.2
+STANDSTILL_S = 120.0
+
+_DONE = "select coalesce(sum(records), 0)::bigint from ops.batches"
+_COUNTS = """
+    select (select count(*) from live.payments), (select count(*) from live.transactions),
+        (select coalesce(sum(attempts), 0)::bigint from live.payment_minutes)
+"""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """The stream and the processes at one instant; all sums since their start."""
+
+    at: float
+    """Unix seconds."""
+    events: int
+    """Committed in Postgres."""
+    steps: Mapping[str, float]
+    """Seconds spent in each step of the batches, and in `batch` as a whole."""
+    cpu: Cpu
+
+
+@dataclass(frozen=True)
+class Drain:
+    """What a drain showed."""
+
+    ready: Reading
+    steady: Reading
+    """When the steady part began."""
+    done: Reading
+    committed_at: list[float] = field(repr=False)
+    """Of each batch, Unix seconds."""
+    records: list[int] = field(repr=False)
+    """Messages of each batch."""
+    counts: dict[str, int]
+    """Rows in every place at the end."""
+
+
+def drain(platform: Platform, events: int, skip: float) -> Drain:
+    """Start the stream, and watch until Postgres and the lake hold everything.
+
+    The steady part begins `skip` seconds after the stream is ready. Raises TimeoutError when it stands still.
+    """
+    platform.start("stream")
+    with psycopg.connect(platform.site.database_url("dbt"), autocommit=True) as connection:
+        ready = _reading(platform, connection)
+        _watch(connection, platform, events, until=ready.at + skip)
+        steady = _reading(platform, connection)
+        _watch(connection, platform, events, until=float("inf"))
+        done = _reading(platform, connection)
+        batches = connection.execute(
+            "select extract(epoch from committed_at)::float8, records from ops.batches order by batch_id"
+        ).fetchall()
+        counts = _counts(platform, connection)
+    return Drain(ready, steady, done, [at for at, _ in batches], [records for _, records in batches], counts)
+
+
+def _watch(connection: psycopg.Connection[tuple[int]], platform: Platform, events: int, until: float) -> None:
+    """Wait until all events are in Postgres and in Bronze and Silver, or until the moment."""
+    seen, moved_at = -1, time.monotonic()
+    while time.time() < until:
+        row = connection.execute(_DONE).fetchone()
+        done = row[0] if row else 0
+        if done == events and _lake_rows(platform.site.lake, "silver") == events:
+            return
+        if done != seen:
+            seen, moved_at = done, time.monotonic()
+        if time.monotonic() - moved_at > STANDSTILL_S:
+            raise TimeoutError(f"the stream stands still at {done:,} of {events:,}, see {platform.log('stream')}")
+        time.sleep(POLL_S)
+
+
+def _reading(platform: Platform, connection: psycopg.Connection[tuple[int]]) -> Reading:
+    row = connection.execute(_DONE).fetchone()
+    return Reading(time.time(), row[0] if row else 0, _steps(platform), cpu_seconds(platform, SERVICES))
+
+
+def _steps(platform: Platform) -> dict[str, float]:
+    text = httpx.get(f"http://127.0.0.1:{platform.site.ports.stream_metrics}/metrics", timeout=10).text
+    samples = [sample for family in text_string_to_metric_families(text) for sample in family.samples]
+    steps = {one.labels["step"]: one.value for one in samples if one.name == "stream_step_duration_seconds_sum"}
+    whole = sum(one.value for one in samples if one.name == "stream_batch_duration_seconds_sum")
+    return {**steps, "batch": whole}
+
+
+def _counts(platform: Platform, connection: psycopg.Connection[tuple[int, int, int]]) -> dict[str, int]:
+    payments, transactions, attempts = connection.execute(_COUNTS).fetchone() or (0, 0, 0)
+    return {
+        "live.payments": payments,
+        "live.transactions": transactions,
+        "attempts in the cube": attempts,
+        "Bronze": _lake_rows(platform.site.lake, "bronze"),
+        "Silver": _lake_rows(platform.site.lake, "silver"),
+    }
+
+
+def _lake_rows(lake: Path, layer: str) -> int:
+    return sum(_rows(lake / getattr(topics()[name], layer)) for name in (PAYMENTS, CHECKOUTS))
+
+
+def _rows(table: Path) -> int:
+    """Rows by the table's own log."""
+    try:
+        return sum(pa.table(DeltaTable(str(table)).get_add_actions()).column("num_records").to_pylist())
+    except TableNotFoundError:
+        return 0

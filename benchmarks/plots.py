@@ -1,0 +1,45 @@
+"""One small picture per benchmark."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from benchmarks.visibility import Journeys
+
+SLICE_S = 10.0
+
+
+def latency(journeys: Journeys, began: float, warm: float, file: Path) -> None:
+    """Percentiles of creation → KPI for every 10 seconds of the run; the warm-up is shaded."""
+    ends = np.arange(began, journeys.created.max(), SLICE_S) if len(journeys.created) else np.array([])
+    slices = [journeys.during(start, start + SLICE_S).total / 1000 for start in ends]
+    figure, axes = _axes("seconds since the first event", "seconds from creation to KPI")
+    for percentile, colour in ((99, "#b2182b"), (95, "#ef8a62"), (50, "#2166ac")):
+        heights = [np.percentile(one, percentile) if len(one) else np.nan for one in slices]
+        axes.plot(ends - began + SLICE_S / 2, heights, color=colour, label=f"p{percentile}")
+    axes.axvspan(0, warm - began, color="#000000", alpha=0.06, label="warm-up")
+    axes.set_ylim(bottom=0)
+    axes.legend(frameon=False)
+    figure.savefig(file)
+
+
+def throughput(seconds: Sequence[float], events: Sequence[int], steady_from: float, file: Path) -> None:
+    """Events per second of each batch of a drain; what is before the steady part is shaded."""
+    figure, axes = _axes("seconds since the stream was ready", "events/s of each batch")
+    lengths = np.diff([0.0, *seconds])
+    axes.step(seconds, np.array(events) / np.maximum(lengths, 1e-3), where="pre", color="#2166ac")
+    axes.axvspan(0, steady_from, color="#000000", alpha=0.06, label="not counted as steady")
+    axes.set_ylim(bottom=0)
+    axes.legend(frameon=False)
+    figure.savefig(file)
+
+
+def _axes(x: str, y: str) -> tuple[Figure, Axes]:
+    figure = Figure(figsize=(6.4, 2.8), dpi=100, layout="constrained")
+    axes = figure.subplots()
+    axes.set(xlabel=x, ylabel=y)
+    axes.spines[["top", "right"]].set_visible(False)
+    return figure, axes

@@ -1,0 +1,40 @@
+"""How much processor time each part of the platform used, seen from outside."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+
+import psutil
+
+from local.platform import Platform
+from local.process import family_of
+
+Cpu = dict[str, float]
+"""Processor seconds since the start of each part, by its name."""
+
+
+def cpu_seconds(platform: Platform, names: Iterable[str]) -> Cpu:
+    """Processor seconds of services so far, with all they started; the stream's JVM counts apart from its driver."""
+    used: Cpu = defaultdict(float)
+    for name in names:
+        if platform.is_running(name):
+            for process in family_of(platform.pid(name)):
+                label, seconds = _used(name, process)
+                used[label] += seconds
+    own = psutil.Process().cpu_times()
+    used["this benchmark"] = own.user + own.system
+    return dict(used)
+
+
+def between(before: Cpu, after: Cpu) -> Cpu:
+    """Processor seconds used from one reading to a later one, the hungriest first."""
+    spent = {name: after[name] - before.get(name, 0.0) for name in after}
+    return dict(sorted(spent.items(), key=lambda item: -item[1]))
+
+
+def _used(service: str, process: psutil.Process) -> tuple[str, float]:
+    try:
+        times, is_java = process.cpu_times(), process.name() == "java"
+    except psutil.NoSuchProcess:
+        return service, 0.0
+    label = f"{service} {'JVM' if is_java else 'driver'}" if service == "stream" else service
+    return label, times.user + times.system + times.children_user + times.children_system
