@@ -5,11 +5,15 @@ word, and it never errs towards new: an identity it holds at another position is
 Why this and not Spark's stateful deduplication: docs/adr/0004.
 """
 
+import logging
+import shutil
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 from rocksdict import AccessType, BlockBasedOptions, Options, Rdict, WriteBatch
+
+log = logging.getLogger("stream")
 
 Int64s = npt.NDArray[np.int64]
 
@@ -25,7 +29,14 @@ class IdentityWindow:
 
     def __init__(self, folder: Path, window_seconds: int) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self._store = Rdict(str(folder), _options(), access_type=AccessType.with_ttl(window_seconds))
+        try:
+            self._store = _open(folder, window_seconds)
+        except Exception as error:  # the binding has no exception class of its own
+            if "Corruption" not in str(error):
+                raise
+            log.warning("the identity window in %s cannot be read and begins anew: %s", folder, error)
+            shutil.rmtree(folder)
+            self._store = _open(folder, window_seconds)
 
     def first_seen(self, identities: Int64s, positions: Int64s) -> npt.NDArray[np.bool_]:
         """Per identity whether this position has it first. Asking again for the same positions answers the same."""
@@ -49,6 +60,10 @@ class IdentityWindow:
         for at in chosen:
             batch.put(keys[at], values[at])
         self._store.write(batch)
+
+
+def _open(folder: Path, window_seconds: int) -> Rdict:
+    return Rdict(str(folder), _options(), access_type=AccessType.with_ttl(window_seconds))
 
 
 def _options() -> Options:

@@ -14,6 +14,10 @@ MAX_AVRO_STRING_BYTES = 8 * 1024 * 1024
 JVM_OPTIONS = " ".join(
     [
         "-XX:+UseParallelGC",
+        # The fused method of a plan this wide is over the size that HotSpot compiles by itself.
+        "-XX:-DontCompileHugeMethods",
+        "-Darrow.enable_unsafe_memory_access=true",
+        "-Darrow.enable_null_check_for_get=false",
         "-Duser.timezone=UTC",
         f"-Dorg.apache.avro.limits.string.maxLength={MAX_AVRO_STRING_BYTES}",
         f"-Dorg.apache.avro.limits.bytes.maxLength={MAX_AVRO_STRING_BYTES}",

@@ -150,6 +150,18 @@ def test_awkward_text_is_stored_as_it_is(speed_layer: SpeedLayer, stream: Stream
     assert owner.execute("select issuer from live.payments order by event_id").fetchall() == [(text,), ("",)]
 
 
+def test_text_that_postgres_cannot_store_becomes_a_dead_letter(
+    speed_layer: SpeedLayer, spark: SparkSession, tmp_path: Path, owner: Owner
+) -> None:
+    broken = encode(PAYMENTS, payment(issuer="ZZZZ")).replace(b"ZZZZ", b"\xff\xfe\xff\xfe")
+    values = [broken, encode(PAYMENTS, payment(event_id="e2", merchant_id="nul\0")), encode(PAYMENTS, payment())]
+    window = IdentityWindow(tmp_path / "w", 300)
+    parts = take_apart(collect(spark, PAYMENTS, list(values)), [PAYMENTS], window)
+    assert accepted(speed_layer, parts, 0) == [True]
+    assert parts[0].dead_letters.column("reason").to_pylist() == ["invalid_text", "invalid_text"]
+    assert ids(owner) == ["e1"]
+
+
 def test_a_checkout_is_stored_too(speed_layer: SpeedLayer, spark: SparkSession, tmp_path: Path, owner: Owner) -> None:
     window = IdentityWindow(tmp_path / "w", 300)
     collected = collect(spark, TRANSACTIONS, [encode(TRANSACTIONS, transaction())])

@@ -49,3 +49,20 @@ def test_what_was_seen_survives_a_restart(tmp_path: Path) -> None:
     again = IdentityWindow(tmp_path, window_seconds=300)
     assert ask(again, [7, 8], [2, 3]) == [False, True]
     again.close()
+
+
+def test_a_window_that_cannot_be_read_begins_anew(tmp_path: Path) -> None:
+    first = IdentityWindow(tmp_path, window_seconds=300)
+    ask(first, [7], [1])
+    first.close()
+    for file in tmp_path.glob("MANIFEST-*"):
+        file.write_bytes(b"rubbish")
+    again = IdentityWindow(tmp_path, window_seconds=300)
+    assert ask(again, [7], [2]) == [True]
+    again.close()
+
+
+def test_a_window_that_is_in_use_is_not_wiped(tmp_path: Path, window: IdentityWindow) -> None:
+    with pytest.raises(Exception, match=r"[Ll]ock"):
+        IdentityWindow(tmp_path, window_seconds=300)
+    assert ask(window, [9], [1]) == [True]
