@@ -50,8 +50,7 @@ def platform() -> Iterator[Platform]:
     """Everything that the money path needs, running. PLATFORM_DATA=folder keeps the data for a look afterwards."""
     kept = os.environ.get("PLATFORM_DATA")
     data = Path(kept) if kept else Path(tempfile.mkdtemp(prefix="platform-"))
-    with pytest.MonkeyPatch.context() as environment, Platform(data, Ports.free(), fresh=True) as started:
-        environment.setenv("STREAM_STATE_DIR", str(data / "state"))
+    with Platform(data, Ports.free(), fresh=True) as started:
         started.start("stream", "api", "dbt")
         yield started
     if not kept:

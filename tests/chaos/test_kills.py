@@ -97,10 +97,7 @@ def test_the_stream_killed_at_any_moment_of_a_batch(platform: Platform, recoveri
     with under_load(platform, chance.randrange(10**6)):
         for number in range(STREAM_KILLS):
             victim, blow = [("driver", kill_driver), ("JVM", kill_jvm), ("whole", _kill_whole)][number % 3]
-            before = last_batch(platform)
-            wait_until(
-                lambda before=before: last_batch(platform) > before, COMMITTED_WITHIN_S, "no batch was committed"
-            )
+            _wait_for_a_commit(platform)
             delay = chance.uniform(0.0, 0.2) if number % 2 else chance.uniform(0.2, 3.0)
             time.sleep(delay)
             blow(platform)
@@ -120,6 +117,11 @@ def test_a_killed_producer_loses_only_what_kafka_never_had(
             killed = datetime.now(UTC)
             start_producer(platform, chance.randrange(10**6))
             recoveries.append(Recovery("producer killed and started", seconds_until_newer(platform, killed)))
+
+
+def _wait_for_a_commit(platform: Platform) -> None:
+    before = last_batch(platform)
+    wait_until(lambda: last_batch(platform) > before, COMMITTED_WITHIN_S, "no batch was committed")
 
 
 def _kill_whole(platform: Platform) -> None:

@@ -58,7 +58,6 @@ def run() -> Iterator[FinishedRun]:
     data = Path(kept) if kept else Path(tempfile.mkdtemp(prefix="platform-"))
     with pytest.MonkeyPatch.context() as environment, Platform(data, Ports.free(), fresh=True) as platform:
         environment.setenv("STREAM_DEDUP_WINDOW_SECONDS", str(DEDUP_WINDOW_SECONDS))
-        environment.setenv("STREAM_STATE_DIR", str(data / "state"))
         yield _run(platform)
     if not kept:
         shutil.rmtree(data)
