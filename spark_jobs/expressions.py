@@ -70,7 +70,9 @@ def _holds(one: Expectation) -> Column:
     column = F.col(one.column) if one.column else F.lit(None)
     match one.check:
         case "present":
-            return column.isNotNull() & (F.length(F.trim(column.cast("string"))) > 0)
+            return column.isNotNull() & (F.length(F.trim(column)) > 0)
+        case "known":
+            return column.isNotNull()
         case "positive":
             return (column > 0) & (column <= F.lit(one.max))
         case "between":
