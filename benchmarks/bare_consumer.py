@@ -10,7 +10,7 @@ import numpy as np
 from confluent_kafka import Consumer, TopicPartition
 
 from benchmarks.report import Floats
-from domain.contracts import avro_schema
+from domain.contracts import Topic, avro_schema
 
 HEADER_BYTES = 5
 AT_ONCE = 5_000
@@ -68,12 +68,13 @@ def _decode(message: Any, schemas: dict[str, Any]) -> Any:
 class Listener:
     """Notes, in a thread, how long after its creation each event of one partition reaches a plain consumer."""
 
-    def __init__(self, servers: str, topic: str, time_field: str) -> None:
+    def __init__(self, servers: str, topic: Topic) -> None:
         self._consumer = open_consumer(servers)
-        self._schemas = {topic: fastavro.parse_schema(avro_schema(topic))}
-        self._field = time_field
-        partition, end = partitions(self._consumer, topic)[0]
-        self._consumer.assign([TopicPartition(topic, partition.partition, end)])
+        self._topic = topic
+        self._schemas = {topic.name: fastavro.parse_schema(avro_schema(topic.name))}
+        self._seen: set[str] = set()
+        partition, end = partitions(self._consumer, topic.name)[0]
+        self._consumer.assign([TopicPartition(topic.name, partition.partition, end)])
         self._received: list[tuple[float, float]] = []
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._listen, name="bare consumer")
@@ -107,11 +108,16 @@ class Listener:
                     self._received.append((created, now))
 
     def _created(self, message: Any) -> float | None:
-        """When the event happened, Unix seconds; None for the messages that are damaged on purpose."""
+        """When the event happened, Unix seconds; None for what is damaged on purpose, and for repetitions."""
         if not message.value().startswith(b"\0"):
             return None
         try:
-            created: float = _decode(message, self._schemas)[self._field].timestamp()
+            record = _decode(message, self._schemas)
         except (EOFError, ValueError, IndexError, OverflowError):
             return None
+        event_id = record[self._topic.event_id]
+        if event_id in self._seen:
+            return None
+        self._seen.add(event_id)
+        created: float = record[self._topic.event_time].timestamp()
         return created

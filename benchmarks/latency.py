@@ -10,6 +10,7 @@ import typer
 
 from benchmarks import plots
 from benchmarks.latency_run import FULL, Plan, Run, measure
+from benchmarks.processes import OTHERS
 from benchmarks.report import Reference, Result, destination, percentiles, table, write
 from local.platform import Platform
 from local.ports import Ports
@@ -90,7 +91,8 @@ def _text(result: Result) -> list[str]:
     names = ("p50_ms", "p95_ms", "p99_ms", "max_ms")
     rows = [[what, *(metrics.get(prefix + name, "") for name in names)] for what, prefix in stretches.items()]
     rows.append(["plain consumer, creation → receipt", *(result.reference.metrics.get(name, "") for name in names)])
-    hungriest = max(metrics["cores_used"], key=metrics["cores_used"].get, default="nothing")
+    own = {name: cores for name, cores in metrics["cores_used"].items() if name != OTHERS}
+    hungriest = max(own, key=lambda name: own[name])
     return [
         "# Latency: from a purchase to the KPI",
         "",
@@ -109,7 +111,7 @@ def _text(result: Result) -> list[str]:
         "",
         *table(["process", "cores"], [[name, f"{cores:.2f}"] for name, cores in metrics["cores_used"].items()]),
         "",
-        f"Together {sum(metrics['cores_used'].values()):.2f} of {result.machine.cores} cores, most of it in the "
+        f"Without other programs {sum(own.values()):.2f} of {result.machine.cores} cores, most of it in the "
         f"{hungriest}. An event waits for the batch under way and then for its own: the time of a batch is the limit.",
     ]
 

@@ -12,9 +12,10 @@ from benchmarks.processes import Cpu, between, cpu_seconds
 from benchmarks.report import Floats, load_average
 from benchmarks.visibility import Batches, Events, Journeys, journeys, ranges_to_last_offsets
 from benchmarks.watchers import ApiWatcher, KpiWatcher
+from domain.contracts import topics
 from local.platform import Platform
 from local.services import DBT_EVERY_S, producer
-from producer.events import PAYMENTS, TIME_FIELDS
+from producer.events import PAYMENTS
 
 FULL = (1_000, 90.0, 180.0)
 """Purchases per second, seconds of warm-up and of measurement: what the committed result is made with."""
@@ -68,7 +69,7 @@ def measure(platform: Platform, plan: Plan) -> Run:
     with (
         KpiWatcher(site.database_url("api")) as kpi,
         ApiWatcher(site.api) as api,
-        Listener(site.kafka, PAYMENTS, TIME_FIELDS[PAYMENTS]) as bare,
+        Listener(site.kafka, topics()[PAYMENTS]) as bare,
     ):
         arguments = ["--rate", str(plan.rate), "--seed", "1", "--ledger", str(platform.data / "ledger" / "run.csv")]
         platform.start_service(producer(site, "producer", "simulate", *arguments))

@@ -11,9 +11,14 @@ from local.process import family_of
 Cpu = dict[str, float]
 """Processor seconds since the start of each part, by its name."""
 
+OTHERS = "other programs"
+
 
 def cpu_seconds(platform: Platform, names: Iterable[str]) -> Cpu:
-    """Processor seconds of services so far, with all they started; the stream's JVM counts apart from its driver."""
+    """Processor seconds of services so far, with all they started; the stream's JVM counts apart from its driver.
+
+    What else the machine did is `other programs`: with much of it, the figures say more about them than about us.
+    """
     used: Cpu = defaultdict(float)
     for name in names:
         if platform.is_running(name):
@@ -22,7 +27,15 @@ def cpu_seconds(platform: Platform, names: Iterable[str]) -> Cpu:
                 used[label] += seconds
     own = psutil.Process().cpu_times()
     used["this benchmark"] = own.user + own.system
+    used[OTHERS] = _machine_seconds() - sum(used.values())
     return dict(used)
+
+
+def _machine_seconds() -> float:
+    times = psutil.cpu_times()
+    idle: float = times.idle + getattr(times, "iowait", 0.0)
+    # Linux counts the time of guests as user time as well.
+    return float(sum(times) - idle - getattr(times, "guest", 0.0) - getattr(times, "guest_nice", 0.0))
 
 
 def between(before: Cpu, after: Cpu) -> Cpu:

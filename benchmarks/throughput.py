@@ -11,7 +11,7 @@ import typer
 from benchmarks import bare_consumer, plots
 from benchmarks.drain import Drain, Reading, drain
 from benchmarks.filler import fill, templates
-from benchmarks.processes import between
+from benchmarks.processes import OTHERS, between
 from benchmarks.report import Reference, Result, destination, load_average, table, this_machine, write
 from local.platform import Platform
 from local.ports import Ports
@@ -22,6 +22,12 @@ from producer.wire import Encoder
 
 FULL = (1_500_000, 20.0)
 MICRO = 1_000_000
+BUSY = 0.85
+"""Share of all cores from which on the processors are the limit."""
+
+DISTURBED_CORES = 0.2
+"""What other programs may use before a run no longer says much."""
+
 STEPS = {
     "collect": "read Kafka, decode, validate, collect as Arrow",
     "postgres": "commit to Postgres",
@@ -107,14 +113,16 @@ def rates(start: Reading, end: Reading) -> Rates:
 
 def bottleneck(wall: dict[str, float], cores: dict[str, float], available: int) -> str:
     """What to speed up next, in a sentence, from where the time of a batch and the processors went."""
-    step = max(wall, key=lambda name: wall[name])
-    process = max(cores, key=lambda name: cores[name])
+    own = {name: used for name, used in cores.items() if name != OTHERS}
+    step, process = max(wall, key=lambda name: wall[name]), max(own, key=lambda name: own[name])
     share, busy = wall[step] / sum(wall.values()), sum(cores.values()) / available
     limit = (
-        "The processors are the limit" if busy > 0.85 else "The processors are not the limit; waiting between steps is"
+        "The processors are the limit" if busy > BUSY else "The processors are not the limit, waiting between steps is"
     )
+    if cores.get(OTHERS, 0.0) > DISTURBED_CORES:
+        limit = f"Other programs took {cores[OTHERS]:.2f} cores, so this run says little. {limit}"
     return (
-        f"{limit}: {busy:.0%} of {available} cores are busy, {cores[process]:.2f} of them in the {process}. "
+        f"{limit}: {busy:.0%} of {available} cores are busy, {own[process]:.2f} of them in the {process}. "
         f"Of a batch's time {share:.0%} goes to the step `{step}` ({STEPS.get(step, step)}): the next to improve."
     )
 
@@ -157,7 +165,7 @@ def _text(result: Result) -> list[str]:
         ["plain consumer", plain, "1.00"],
     ]
     wall = [[STEPS.get(name, name), value] for name, value in metrics["wall_us_per_event"].items()]
-    cpu = [[name, value, metrics["cores_used"][name]] for name, value in metrics["cpu_us_per_event"].items()]
+    cpu = [[name, value, f"{metrics['cores_used'][name]:.2f}"] for name, value in metrics["cpu_us_per_event"].items()]
     return [
         "# Throughput: draining filled topics into Bronze, Silver and Postgres",
         "",

@@ -35,3 +35,9 @@ def test_the_slowest_step_is_the_bottleneck() -> None:
 
 def test_idle_processors_are_said_to_be_idle() -> None:
     assert "processors are not the limit" in bottleneck({"postgres": 1.0}, {"stream JVM": 0.5}, 2)
+
+
+def test_a_disturbed_run_says_so() -> None:
+    said = bottleneck({"postgres": 1.0}, {"stream JVM": 0.5, "other programs": 1.4}, 2)
+    assert said.startswith("Other programs took 1.40 cores")
+    assert "0.50 of them in the stream JVM" in said
