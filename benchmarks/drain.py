@@ -37,7 +37,7 @@ class Reading:
     events: int
     """Committed in Postgres."""
     steps: Mapping[str, float]
-    """Seconds spent in each step of the batches, and in `batch` as a whole."""
+    """Seconds spent in each step of the batches."""
     cpu: Cpu
 
 
@@ -60,12 +60,14 @@ class Drain:
 def drain(platform: Platform, events: int, skip: float) -> Drain:
     """Start the stream, and watch until Postgres and the lake hold everything.
 
-    The steady part begins `skip` seconds after the stream is ready. Raises TimeoutError when it stands still.
+    The steady part begins with the first commit that is `skip` seconds after the stream's readiness, so that no batch
+    is counted by half. Raises TimeoutError when the stream stands still.
     """
     platform.start("stream")
     with psycopg.connect(platform.site.database_url("dbt"), autocommit=True) as connection:
         ready = _reading(platform, connection)
         _watch(connection, platform, events, until=ready.at + skip)
+        _wait_for_commit(connection, events)
         steady = _reading(platform, connection)
         _watch(connection, platform, events, until=float("inf"))
         done = _reading(platform, connection)
@@ -80,8 +82,7 @@ def _watch(connection: psycopg.Connection[tuple[int]], platform: Platform, event
     """Wait until all events are in Postgres and in Bronze and Silver, or until the moment."""
     seen, moved_at = -1, time.monotonic()
     while time.time() < until:
-        row = connection.execute(_DONE).fetchone()
-        done = row[0] if row else 0
+        done = _done(connection)
         if done == events and _lake_rows(platform.site.lake, "silver") == events:
             return
         if done != seen:
@@ -91,17 +92,28 @@ def _watch(connection: psycopg.Connection[tuple[int]], platform: Platform, event
         time.sleep(POLL_S)
 
 
-def _reading(platform: Platform, connection: psycopg.Connection[tuple[int]]) -> Reading:
+def _wait_for_commit(connection: psycopg.Connection[tuple[int]], events: int) -> None:
+    """Wait for the next commit; not at all when everything is committed."""
+    before, deadline = _done(connection), time.monotonic() + STANDSTILL_S
+    while before == _done(connection) < events:
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"no batch was committed within {STANDSTILL_S:.0f} s")
+        time.sleep(POLL_S / 10)
+
+
+def _done(connection: psycopg.Connection[tuple[int]]) -> int:
     row = connection.execute(_DONE).fetchone()
-    return Reading(time.time(), row[0] if row else 0, _steps(platform), cpu_seconds(platform, SERVICES))
+    return row[0] if row else 0
+
+
+def _reading(platform: Platform, connection: psycopg.Connection[tuple[int]]) -> Reading:
+    return Reading(time.time(), _done(connection), _steps(platform), cpu_seconds(platform, SERVICES))
 
 
 def _steps(platform: Platform) -> dict[str, float]:
     text = httpx.get(f"http://127.0.0.1:{platform.site.ports.stream_metrics}/metrics", timeout=10).text
     samples = [sample for family in text_string_to_metric_families(text) for sample in family.samples]
-    steps = {one.labels["step"]: one.value for one in samples if one.name == "stream_step_duration_seconds_sum"}
-    whole = sum(one.value for one in samples if one.name == "stream_batch_duration_seconds_sum")
-    return {**steps, "batch": whole}
+    return {one.labels["step"]: one.value for one in samples if one.name == "stream_step_duration_seconds_sum"}
 
 
 def _counts(platform: Platform, connection: psycopg.Connection[tuple[int, int, int]]) -> dict[str, int]:

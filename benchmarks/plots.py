@@ -29,8 +29,8 @@ def latency(journeys: Journeys, began: float, warm: float, file: Path) -> None:
 def throughput(seconds: Sequence[float], events: Sequence[int], steady_from: float, file: Path) -> None:
     """Events per second of each batch of a drain; what is before the steady part is shaded."""
     figure, axes = _axes("seconds since the stream was ready", "events/s of each batch")
-    lengths = np.diff([0.0, *seconds])
-    axes.step(seconds, np.array(events) / np.maximum(lengths, 1e-3), where="pre", color="#2166ac")
+    edges = np.array([0.0, *seconds])
+    axes.stairs(np.array(events) / np.maximum(np.diff(edges), 1e-3), edges, color="#2166ac")
     axes.axvspan(0, steady_from, color="#000000", alpha=0.06, label="not counted as steady")
     axes.set_ylim(bottom=0)
     axes.legend(frameon=False)

@@ -43,7 +43,8 @@ class Rates:
     events: int
     seconds: float
     wall: dict[str, float]
-    """Microseconds per event in each step of a batch; the steps follow on each other."""
+    """Microseconds per event in each step of a batch. The steps follow on each other; what none of them took is
+    bookkeeping, for a stream that drains never idles."""
     cpu: dict[str, float]
     """Microseconds of processor time per event, by process."""
     cores: dict[str, float]
@@ -99,8 +100,7 @@ def rates(start: Reading, end: Reading) -> Rates:
     if events <= 0:
         raise ValueError("everything was drained before the steady part began: send more events or skip less")
     steps = {name: end.steps.get(name, 0.0) - start.steps.get(name, 0.0) for name in end.steps}
-    batch = steps.pop("batch")
-    steps["bookkeeping"] = max(0.0, batch - sum(steps.values()))
+    steps["bookkeeping"] = max(0.0, seconds - sum(steps.values()))
     cpu = between(start.cpu, end.cpu)
     return Rates(
         events,
