@@ -93,6 +93,10 @@ bench-latency: install ## Seconds from an event's creation to the KPI it changes
 bench-throughput: install ## Events per second through Bronze, Silver and Postgres
 	$(DEV)/python -m benchmarks.throughput
 
+.PHONY: bench-commit
+bench-commit: install ## Milliseconds of one append to a Delta table, by writer
+	$(DEV)/python -m benchmarks.commit
+
 .PHONY: clean
 clean: ## Delete the state of demos and the caches of tools; downloads and environments stay
 	rm -rf var .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -17,7 +17,7 @@ log = logging.getLogger("stream")
 
 Int64s = npt.NDArray[np.int64]
 
-_BYTES = 8
+_STORED = np.dtype(">i8")
 
 
 class IdentityWindow:
@@ -39,15 +39,21 @@ class IdentityWindow:
             self._store = _open(folder, window_seconds)
 
     def first_seen(self, identities: Int64s, positions: Int64s) -> npt.NDArray[np.bool_]:
-        """Per identity whether this position has it first. Asking again for the same positions answers the same."""
-        keys = _pieces(identities)
+        """Per identity whether this position has it first. Asking again for the same positions answers the same.
+
+        Works in the order of the store's keys, in which RocksDB looks up and inserts several times as fast.
+        """
+        order = np.lexsort((positions, identities.view(np.uint64)))
+        identity, position = identities[order], positions[order]
+        keys = _pieces(identity)
         known: list[bytes | None] = self._store.get(keys) or []  # type: ignore[arg-type]
-        fresh = np.array([value is None for value in known], dtype=np.bool_)
-        holder = positions.copy()
-        holder[~fresh] = np.frombuffer(b"".join(value for value in known if value is not None), dtype=np.int64)
-        first = _first_of_each(identities, positions)
-        self._keep(keys, positions, np.flatnonzero(fresh & first))
-        answer: npt.NDArray[np.bool_] = np.where(fresh, first, holder == positions)
+        is_fresh = np.array([value is None for value in known], dtype=np.bool_)
+        is_first = np.append(True, identity[1:] != identity[:-1])[: len(identity)]
+        holder = position.copy()
+        holder[~is_fresh] = np.frombuffer(b"".join(value for value in known if value is not None), dtype=_STORED)
+        self._keep(keys, position, np.flatnonzero(is_fresh & is_first))
+        answer = np.empty(len(order), dtype=np.bool_)
+        answer[order] = np.where(is_fresh, is_first, holder == position)
         return answer
 
     def close(self) -> None:
@@ -67,23 +73,17 @@ def _open(folder: Path, window_seconds: int) -> Rdict:
 
 
 def _options() -> Options:
+    """Bloom filters for the blocks and the memtable, since nearly every identity asked for is absent."""
     options = Options(raw_mode=True)
     table = BlockBasedOptions()
     table.set_bloom_filter(10, False)
     options.set_block_based_table_factory(table)
+    options.set_memtable_prefix_bloom_ratio(0.1)
+    options.set_memtable_whole_key_filtering(True)
     return options
 
 
 def _pieces(numbers: Int64s) -> list[bytes]:
-    """Each number as the eight bytes it is stored by."""
-    packed = numbers.astype(np.int64).tobytes()
-    return [packed[at : at + _BYTES] for at in range(0, len(packed), _BYTES)]
-
-
-def _first_of_each(identities: Int64s, positions: Int64s) -> npt.NDArray[np.bool_]:
-    """Marks, for each distinct identity among these, the entry with the lowest position."""
-    order = np.lexsort((positions, identities))
-    _, firsts = np.unique(identities[order], return_index=True)
-    marks = np.zeros(len(order), dtype=np.bool_)
-    marks[order[firsts]] = True
-    return marks
+    """Each number as eight bytes, which sort as the unsigned numbers do."""
+    packed = numbers.astype(_STORED).tobytes()
+    return [packed[at : at + _STORED.itemsize] for at in range(0, len(packed), _STORED.itemsize)]

@@ -25,7 +25,7 @@ class StreamSettings(BaseSettings):
     jars_dir: Path = Path(".cache/artifacts/spark")
     topics: tuple[str, ...] = ("payments.transactions", "ecommerce.transactions")
     starting_offsets: str = Field(default="earliest", description="Where a stream without a checkpoint begins.")
-    max_offsets_per_trigger: int = Field(default=60_000, gt=0, description="Most messages in one batch.")
+    max_offsets_per_trigger: int = Field(default=100_000, gt=0, description="Most messages in one batch.")
     trigger_interval_ms: int = Field(default=0, ge=0, description="Least time between batches; 0: none.")
     watermark_seconds: int = Field(default_factory=lambda: int(rules()["lateness"]["watermark_seconds"]), gt=0)
     dedup_window_seconds: int = Field(default_factory=lambda: int(rules()["lateness"]["dedup_window_seconds"]), gt=0)
