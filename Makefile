@@ -12,7 +12,7 @@ DEMO_SECONDS := $(SECONDS)
 DEMO_RATE := $(or $(RATE),1000)
 unexport SECONDS
 
-PACKAGES := contracts domain producer spark_jobs serving local postgres
+PACKAGES := contracts domain producer spark_jobs serving local postgres benchmarks
 GROUPS := dev dbt
 IMAGE_GROUPS := producer stream serving migrations
 UV_LOCK := uv pip compile --generate-hashes --no-emit-index-url --no-header --no-annotate --no-strip-extras \
@@ -65,7 +65,7 @@ test-e2e: install ## One run of the whole platform
 
 .PHONY: test-chaos
 test-chaos: install ## Kill each process under load and count every event afterwards
-	$(DEV)/pytest tests/chaos
+	$(DEV)/pytest -v -o faulthandler_timeout=900 tests/chaos
 
 .PHONY: test-compose
 test-compose: install ## The whole platform in containers: build, start, kill the stream, delete

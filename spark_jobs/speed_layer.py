@@ -77,9 +77,9 @@ class SpeedLayer:
         try:
             with connection.transaction(), connection.cursor() as cursor:
                 cursor.execute("set local datestyle = 'ISO'")
-                if _is_committed(cursor, identity):
-                    return {part.topic.name: _stored(cursor, part) for part in parts}
                 self._make_partitions(cursor, parts)
+                if _is_committed(cursor, identity):
+                    return _complete(cursor, parts)
                 accepted = {part.topic.name: _insert(connection, cursor, part) for part in parts}
                 _aggregate(cursor, parts, accepted)
                 _record(cursor, parts, accepted, identity)
@@ -114,6 +114,20 @@ class SpeedLayer:
 def _is_committed(cursor: Cursor, identity: BatchIdentity) -> bool:
     cursor.execute("select 1 from ops.batches where query = %s and batch_id = %s", [identity.stream, identity.batch_id])
     return cursor.fetchone() is not None
+
+
+def _complete(cursor: Cursor, parts: Sequence[TopicBatch]) -> dict[str, Mask]:
+    """Tell what a batch that was committed before had accepted, and add what it could not read then.
+
+    A message whose schema was registered between the two runs was a dead letter in the first and is valid in this one.
+    """
+    stored = {part.topic.name: _stored(cursor, part) for part in parts}
+    added = {
+        part.topic.name: _insert_where_absent(cursor, DETAIL[part.topic.name], part.valid, ~stored[part.topic.name])
+        for part in parts
+    }
+    _aggregate(cursor, parts, added)
+    return {name: stored[name] | added[name] for name in stored}
 
 
 def _insert(connection: psycopg.Connection[tuple[object, ...]], cursor: Cursor, part: TopicBatch) -> Mask:

@@ -56,6 +56,9 @@ class Stream:
         self._windows += 1
         self._window = IdentityWindow(self._folder / str(self._windows), 300)
 
+    def rewind(self, messages: int) -> None:
+        self._offset -= messages
+
     def batch(self, *events: dict[str, Any]) -> list[TopicBatch]:
         collected = collect(self._spark, PAYMENTS, [encode(PAYMENTS, event) for event in events], self._offset)
         self._offset += len(events)
@@ -128,6 +131,16 @@ def test_a_repeated_batch_that_held_repetitions_is_answered_the_same(
     parts = stream.batch(payment(), payment(event_id="e2"))
     once = accepted(speed_layer, parts, 1)
     assert accepted(speed_layer, parts, 1) == once
+
+
+def test_what_a_repeated_batch_can_read_only_now_is_added(
+    speed_layer: SpeedLayer, stream: Stream, owner: Owner
+) -> None:
+    accepted(speed_layer, stream.batch(payment()), 0)
+    stream.rewind(1)
+    assert accepted(speed_layer, stream.batch(payment(), payment(event_id="e2")), 0) == [True, True]
+    assert ids(owner) == ["e1", "e2"]
+    assert totals(owner) == (2, 2, 2468)
 
 
 def test_one_id_at_two_times_is_two_events(speed_layer: SpeedLayer, stream: Stream, owner: Owner) -> None:
