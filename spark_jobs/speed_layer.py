@@ -5,9 +5,7 @@ vouches for are copied straight into the table; if one of them is a repetition a
 batch falls back to the path of the doubtful rows, which are staged and inserted where nothing is there yet.
 """
 
-import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from io import BytesIO
 
 import numpy as np
@@ -17,47 +15,14 @@ import pyarrow.compute as pc
 import pyarrow.csv
 from psycopg import sql
 
-from spark_jobs import cubes
+from spark_jobs import audit, cubes
 from spark_jobs.batch import Mask, TopicBatch, positions
+from spark_jobs.detail import DETAIL, DetailTable
 from spark_jobs.lake import BatchIdentity
 
 Cursor = psycopg.Cursor[tuple[object, ...]]
 
 _CSV = pyarrow.csv.WriteOptions(include_header=False)
-
-
-@dataclass(frozen=True)
-class DetailTable:
-    """A table of live rows and the columns that the stream fills."""
-
-    name: str
-    key: tuple[str, str]
-    columns: tuple[str, ...]
-
-
-PAYMENTS = DetailTable(
-    "payments",
-    ("event_id", "event_timestamp"),
-    (
-        "event_id", "transaction_id", "event_timestamp", "merchant_id", "merchant_segment", "merchant_country",
-        "issuer_country", "issuer", "card_network", "card_bin", "amount_minor", "amount_usd_minor", "currency",
-        "payment_solution", "processor", "uses_3ds", "three_ds_outcome", "is_network_token", "fraud_score",
-        "aml_risk_score", "device_trust_score", "velocity_score", "attempt_number", "previous_decline_reason",
-        "minutes_since_decline", "is_approved", "decline_reason", "processing_latency_ms", "fee_minor",
-        "pipeline_error", "schema_version", "risk_tier", "amount_bucket", "is_cross_border", "composite_risk_score",
-        "is_late", "arrived_at", "source_partition", "source_offset",
-    ),
-)  # fmt: skip
-TRANSACTIONS = DetailTable(
-    "transactions",
-    ("transaction_id", "event_timestamp"),
-    (
-        "transaction_id", "event_timestamp", "user_id", "amount", "merchant", "is_fraud", "payment_method", "city",
-        "country", "device_id", "amount_category", "is_high_value", "is_late", "arrived_at", "source_partition",
-        "source_offset",
-    ),
-)  # fmt: skip
-DETAIL = {"payments.transactions": PAYMENTS, "ecommerce.transactions": TRANSACTIONS}
 
 
 class SpeedLayer:
@@ -82,7 +47,7 @@ class SpeedLayer:
                     return _complete(cursor, parts)
                 accepted = {part.topic.name: _insert(connection, cursor, part) for part in parts}
                 _aggregate(cursor, parts, accepted)
-                _record(cursor, parts, accepted, identity)
+                audit.record(cursor, parts, accepted, identity)
                 return accepted
         except psycopg.Error:
             self.close()
@@ -238,58 +203,3 @@ def _add(cursor: Cursor, name: str, key: list[str], rows: pa.Table) -> None:
         ),
     )
     cursor.execute(statement, [rows.column(column).to_pylist() for column in types])
-
-
-def _record(cursor: Cursor, parts: Sequence[TopicBatch], accepted: dict[str, Mask], identity: BatchIdentity) -> None:
-    """Write the audit of the batch and how far the stream has come."""
-    counts = {DETAIL[name].name: int(mask.sum()) for name, mask in accepted.items()}
-    valid = sum(part.valid.num_rows for part in parts)
-    records = sum(part.messages.num_rows for part in parts)
-    late = sum(int(np.sum(part.valid.column("is_late").to_numpy() & accepted[part.topic.name])) for part in parts)
-    cursor.execute(
-        "insert into ops.batches "
-        "(query, batch_id, records, payments, transactions, duplicates, dead_letters, late, offsets) "
-        "values (%s, %s, %s, %s, %s, %s, %s, %s, %s)",
-        [
-            identity.stream, identity.batch_id, records, counts.get("payments", 0), counts.get("transactions", 0),
-            valid - sum(counts.values()), records - valid, late, json.dumps(_offsets(parts)),
-        ],
-    )  # fmt: skip
-    cursor.executemany(
-        "insert into ops.expectation_results values (%s, %s, %s, %s, %s, %s, %s)",
-        [
-            (identity.stream, identity.batch_id, one.topic, one.name, one.action, one.passed, one.failed)
-            for part in parts
-            for one in part.expectation_results()
-        ],
-    )
-    cursor.executemany(
-        "insert into ops.dead_letter_counts values (%s, %s, %s, %s, %s)",
-        [
-            (identity.stream, identity.batch_id, part.topic.name, row["values"], row["counts"])
-            for part in parts
-            for row in pc.value_counts(part.dead_letters.column("reason")).to_pylist()
-        ],
-    )
-    cursor.execute(
-        "insert into live.progress as known values (%s, %s, %s, clock_timestamp()) on conflict (query) do update set "
-        "batch_id = excluded.batch_id, committed_at = excluded.committed_at, "
-        "newest_event_at = greatest(known.newest_event_at, excluded.newest_event_at)",
-        [identity.stream, identity.batch_id, _newest(parts)],
-    )
-
-
-def _newest(parts: Sequence[TopicBatch]) -> object:
-    newest = [pc.max(part.valid.column("event_timestamp")).as_py() for part in parts if part.valid.num_rows]
-    return max(newest, default=None)
-
-
-def _offsets(parts: Sequence[TopicBatch]) -> dict[str, dict[str, list[int]]]:
-    """Per topic and partition the first and the last offset of the batch."""
-    ranges: dict[str, dict[str, list[int]]] = {}
-    for part in parts:
-        grouped = part.messages.group_by("partition").aggregate([("offset", "min"), ("offset", "max")])
-        ranges[part.topic.name] = {
-            str(row["partition"]): [row["offset_min"], row["offset_max"]] for row in grouped.to_pylist()
-        }
-    return ranges
