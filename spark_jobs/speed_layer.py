@@ -23,6 +23,7 @@ from spark_jobs.lake import BatchIdentity
 Cursor = psycopg.Cursor[tuple[object, ...]]
 
 _CSV = pyarrow.csv.WriteOptions(include_header=False)
+_SLICE_ROWS = 4096
 
 
 class SpeedLayer:
@@ -160,13 +161,15 @@ def _stage(cursor: Cursor, table: DetailTable, rows: pa.Table) -> None:
 
 
 def _copy(cursor: Cursor, target: sql.Identifier, table: DetailTable, rows: pa.Table) -> None:
+    """Copy the rows in slices: while the server stores one, the next is rendered."""
     if rows.num_rows == 0:
         return
     columns = sql.SQL(", ").join(map(sql.Identifier, table.columns))
-    text = BytesIO()
-    pyarrow.csv.write_csv(rows.select(list(table.columns)), text, _CSV)
     with cursor.copy(sql.SQL("copy {} ({}) from stdin (format csv)").format(target, columns)) as copy:
-        copy.write(text.getbuffer())
+        for piece in rows.select(list(table.columns)).to_batches(max_chunksize=_SLICE_ROWS):
+            text = BytesIO()
+            pyarrow.csv.write_csv(piece, text, _CSV)
+            copy.write(text.getbuffer())
 
 
 def _aggregate(cursor: Cursor, parts: Sequence[TopicBatch], accepted: dict[str, Mask]) -> None:
