@@ -24,21 +24,27 @@ class Pauses:
     """Growing pauses between attempts, ended at once by a stop."""
 
     stop: threading.Event
-    _next: float = _FIRST_SECONDS
+    next_seconds: float = _FIRST_SECONDS
 
     def after(self, dependency: str, error: Exception) -> None:
         """Say what failed and wait; raises Stopped when told to stop meanwhile."""
         metrics.RETRIES.labels(dependency).inc()
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        log.warning("%s: %s. Nothing is lost; trying again in %.1f s", dependency, reason, self._next)
-        if self.stop.wait(self._next):
+        log.warning("%s: %s. Nothing is lost; trying again in %.1f s", dependency, reason, self.next_seconds)
+        if self.stop.wait(self.next_seconds):
             raise Stopped
-        self._next = min(self._next * 2, _LONGEST_SECONDS)
+        self.next_seconds = min(self.next_seconds * 2, _LONGEST_SECONDS)
 
 
-def insist(stop: threading.Event, dependency: str, away: type[Exception], act: Callable[[], Result]) -> Result:
+def insist(
+    stop: threading.Event,
+    dependency: str,
+    away: type[Exception],
+    act: Callable[[], Result],
+    first_seconds: float = _FIRST_SECONDS,
+) -> Result:
     """Repeat an idempotent act until it succeeds; raises Stopped when told to stop, and any other error as it is."""
-    pauses = Pauses(stop)
+    pauses = Pauses(stop, first_seconds)
     while True:
         try:
             return act()

@@ -24,9 +24,9 @@ class Neighbour:
         return "answer"
 
 
-def test_an_act_is_repeated_until_it_succeeds(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("spark_jobs.pauses._FIRST_SECONDS", 0.001)
-    assert insist(threading.Event(), "neighbour", Away, Neighbour(refusals=2).ask) == "answer"
+def test_an_act_is_repeated_until_it_succeeds() -> None:
+    answer = insist(threading.Event(), "neighbour", Away, Neighbour(refusals=2).ask, first_seconds=0.001)
+    assert answer == "answer"
 
 
 def test_a_stop_ends_the_waiting_at_once() -> None:

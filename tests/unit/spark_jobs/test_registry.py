@@ -36,7 +36,7 @@ class FakeRegistry:
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self._server.server_port}"
-        Thread(target=self._server.serve_forever, daemon=True).start()
+        Thread(target=self._server.serve_forever, args=[0.01], daemon=True).start()
 
     def register(self, schema_id: int) -> None:
         self.versions[len(self.versions) + 1] = {"id": schema_id, "schema": f"schema {schema_id}"}
