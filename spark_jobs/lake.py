@@ -61,10 +61,6 @@ class Lake:
             post_commithook_properties=PostCommitHookProperties(create_checkpoint=True, cleanup_expired_logs=False),
         )
 
-    def forget(self) -> None:
-        """Read the tables' state anew at the next append: after a failure it is unknown what was committed."""
-        self._tables.clear()
-
     def _open(self, name: str, schema: pa.Schema, partition_by: str) -> DeltaTable:
         if name not in self._tables:
             uri = f"{self.uri.rstrip('/')}/{name}"

@@ -46,6 +46,11 @@ class Sink:
         self._refuse_new_schemas(parts)
         self._commit(parts, BatchIdentity(str(stream), batch_id), datetime.now(UTC))
 
+    def close(self) -> None:
+        """Wait for appends under way, so that none of them meets the same batch run again; then let go of Postgres."""
+        self._writers.shutdown()
+        self.speed_layer.close()
+
     def _commit(self, parts: list[TopicBatch], identity: BatchIdentity, ingested_at: datetime) -> None:
         writing = [self._append(medallion.bronze(part, identity, ingested_at), identity) for part in parts]
         writing.append(self._append(medallion.dead_letters(parts, identity, ingested_at), identity))

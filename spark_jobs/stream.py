@@ -85,7 +85,7 @@ class Stream:
                 self._recover(error, sink, pauses)
             finally:
                 metrics.UP.set(0)
-                sink.speed_layer.close()
+                sink.close()
         window.close()
         log.info("stopped")
 
