@@ -8,7 +8,7 @@ import typer
 from prometheus_client import start_http_server
 
 from spark_jobs.settings import StreamSettings
-from spark_jobs.stream import Stream
+from spark_jobs.stream.job import Stream
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False)
 

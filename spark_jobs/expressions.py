@@ -55,7 +55,7 @@ def to_usd_minor(amount: Column, currency: Column) -> Column:
 def failures(expected: Sequence[Expectation]) -> Column:
     """Bit i of the result is set when expectation i does not hold. Needs columns `value` and `arrived_at`.
 
-    The bit of a `clean` expectation is left to spark_jobs.text, which searches whole columns at once.
+    The bit of a `clean` expectation is left to spark_jobs.stream.text, which searches whole columns at once.
     """
     bits = [
         F.when(_holds(one), F.lit(0)).otherwise(F.lit(1 << position)).cast("long")

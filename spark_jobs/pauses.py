@@ -6,9 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from spark_jobs import metrics
+from prometheus_client import Counter
 
 log = logging.getLogger("stream")
+
+RETRIES = Counter("stream_retries_total", "Attempts that failed and were made again.", ["dependency"])
 
 _FIRST_SECONDS, _LONGEST_SECONDS = 0.5, 15.0
 
@@ -28,7 +30,7 @@ class Pauses:
 
     def after(self, dependency: str, error: Exception) -> None:
         """Say what failed and wait; raises Stopped when told to stop meanwhile."""
-        metrics.RETRIES.labels(dependency).inc()
+        RETRIES.labels(dependency).inc()
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         log.warning("%s: %s. Nothing is lost; trying again in %.1f s", dependency, reason, self.next_seconds)
         if self.stop.wait(self.next_seconds):

@@ -10,10 +10,10 @@ from pyspark.sql import SparkSession
 
 from domain.contracts import topics
 from local.platform import Platform
-from spark_jobs.batch import TopicBatch, take_apart
-from spark_jobs.identity_window import IdentityWindow
 from spark_jobs.lake import BatchIdentity
-from spark_jobs.speed_layer import SpeedLayer
+from spark_jobs.stream.batch import TopicBatch, take_apart
+from spark_jobs.stream.identity_window import IdentityWindow
+from spark_jobs.stream.speed_layer import SpeedLayer
 
 from .conftest import collect, encode
 from .events import payment, transaction

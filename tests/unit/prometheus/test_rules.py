@@ -12,7 +12,12 @@ import yaml
 ROOT = Path(__file__).parents[3]
 RULES = sorted((ROOT / "prometheus" / "rules").glob("*.yml"))
 TESTS = sorted((ROOT / "prometheus" / "tests").glob("*.yml"))
-SOURCES = ("producer/metrics.py", "spark_jobs/metrics.py", "serving/metrics.py")
+SOURCES = sorted(
+    file for package in ("producer", "spark_jobs", "serving", "ml") for file in (ROOT / package).rglob("*.py")
+)
+"""Where metrics are declared."""
+
+PREFIXES = "stream|producer|api|windows|anomalies|messages|lake|fraud"
 
 needs_promtool = pytest.mark.skipif(
     not shutil.which("promtool"), reason="promtool is not installed (Debian: apt-get install prometheus)"
@@ -59,12 +64,8 @@ def test_every_alert_says_how_grave_it_is_what_is_wrong_and_what_to_do() -> None
 
 def test_rules_ask_for_metrics_that_a_service_has() -> None:
     """Counters lose their _total in the sources, histograms gain _bucket in the rules."""
-    offered = set(re.findall(r'"((?:stream|producer|api)_\w+)"', "".join((ROOT / s).read_text() for s in SOURCES)))
-    asked = {
-        name
-        for rule in rules("expr")
-        for name in re.findall(r"(?<!:)\b(?:stream|producer|api)_\w+\b(?!:)", rule["expr"])
-    }
+    offered = set(re.findall(rf'"((?:{PREFIXES})_\w+)"', "".join(source.read_text() for source in SOURCES)))
+    asked = {name for rule in rules("expr") for name in re.findall(rf"(?<!:)\b(?:{PREFIXES})_\w+\b(?!:)", rule["expr"])}
     for name in asked:
         assert {name, name.removesuffix("_total"), name.removesuffix("_bucket")} & offered, name
 

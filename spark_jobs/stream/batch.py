@@ -11,9 +11,9 @@ import pyarrow.compute as pc
 
 from domain.contracts import Expectation, Topic, expectations
 from spark_jobs import decode
-from spark_jobs.identity_window import IdentityWindow
 from spark_jobs.records import MESSAGE_COLUMNS, silver_prefix
-from spark_jobs.text import unstorable as unstorable_text
+from spark_jobs.stream.identity_window import IdentityWindow
+from spark_jobs.stream.text import unstorable as unstorable_text
 
 Mask = npt.NDArray[np.bool_]
 
@@ -57,7 +57,7 @@ class TopicBatch:
 
     @cached_property
     def _failed(self) -> npt.NDArray[np.int64]:
-        """Per message the bits of the failed expectations; Spark has judged all but the text, see spark_jobs.text."""
+        """Per message the bits of the failed expectations; Spark has judged all but the text."""
         clean = sum(1 << position for position, one in enumerate(self.expected) if one.check == "clean")
         unstorable = unstorable_text(self.silver) & (self.verdict == decode.DECODED)
         return _numpy(self.messages, "failed") | np.where(unstorable, clean, 0)

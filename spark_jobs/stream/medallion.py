@@ -6,8 +6,8 @@ from datetime import datetime
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from spark_jobs.batch import Mask, TopicBatch
 from spark_jobs.lake import BatchIdentity
+from spark_jobs.stream.batch import Mask, TopicBatch
 
 DEAD_LETTERS = "dead_letters"
 

@@ -28,7 +28,6 @@ LAST_SUCCESS = Gauge("stream_last_success_timestamp_seconds", "When the newest b
 INPUT_RATE = Gauge("stream_input_rows_per_second", "Messages arriving at the query per second.")
 PROCESSED_RATE = Gauge("stream_processed_rows_per_second", "Messages the query works through per second.")
 LAG = Gauge("stream_lag_messages", "Messages in Kafka that no batch has taken yet.", ["topic"])
-RETRIES = Counter("stream_retries_total", "Attempts that failed and were made again.", ["dependency"])
 
 
 class ProgressListener(StreamingQueryListener):

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from spark_jobs import cubes
+from spark_jobs.stream import cubes
 
 from .builders import NOON, payment, silver
 

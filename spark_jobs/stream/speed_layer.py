@@ -15,10 +15,10 @@ import pyarrow.compute as pc
 import pyarrow.csv
 from psycopg import sql
 
-from spark_jobs import audit, cubes
-from spark_jobs.batch import Mask, TopicBatch, positions
-from spark_jobs.detail import DETAIL, DetailTable
 from spark_jobs.lake import BatchIdentity
+from spark_jobs.stream import audit, cubes
+from spark_jobs.stream.batch import Mask, TopicBatch, positions
+from spark_jobs.stream.detail import DETAIL, DetailTable
 
 Cursor = psycopg.Cursor[tuple[object, ...]]
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from spark_jobs.identity_window import IdentityWindow
+from spark_jobs.stream.identity_window import IdentityWindow
 
 
 @pytest.fixture

@@ -7,9 +7,9 @@ import numpy as np
 import psycopg
 import pyarrow.compute as pc
 
-from spark_jobs.batch import Mask, TopicBatch
-from spark_jobs.detail import DETAIL
 from spark_jobs.lake import BatchIdentity
+from spark_jobs.stream.batch import Mask, TopicBatch
+from spark_jobs.stream.detail import DETAIL
 
 Cursor = psycopg.Cursor[tuple[object, ...]]
 

@@ -3,7 +3,7 @@
 import pyarrow as pa
 import pytest
 
-from spark_jobs.text import unstorable
+from spark_jobs.stream.text import unstorable
 
 
 def column(*values: bytes | None) -> pa.Table:

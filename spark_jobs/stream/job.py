@@ -12,16 +12,16 @@ from pyspark.sql import functions as F
 from pyspark.sql.streaming.query import StreamingQuery
 
 from domain.contracts import Topic, topic_settings
-from spark_jobs import metrics
-from spark_jobs.identity_window import IdentityWindow
 from spark_jobs.lake import Lake
 from spark_jobs.pauses import Pauses, Stopped
 from spark_jobs.records import Lateness, silver_records, subscribed
 from spark_jobs.registry import RegistryAway, Schemas
 from spark_jobs.session import make_session
 from spark_jobs.settings import StreamSettings
-from spark_jobs.sink import Sink
-from spark_jobs.speed_layer import SpeedLayer
+from spark_jobs.stream import metrics
+from spark_jobs.stream.identity_window import IdentityWindow
+from spark_jobs.stream.sink import Sink
+from spark_jobs.stream.speed_layer import SpeedLayer
 
 log = logging.getLogger("stream")
 

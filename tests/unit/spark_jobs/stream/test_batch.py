@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 
 from spark_jobs import decode
-from spark_jobs.batch import positions
+from spark_jobs.stream.batch import positions
 
 from .builders import bit, payment, topic_batch
 

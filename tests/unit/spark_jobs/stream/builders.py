@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from domain.contracts import expectations, topics
 from spark_jobs import decode
-from spark_jobs.batch import TopicBatch
+from spark_jobs.stream.batch import TopicBatch
 
 PAYMENTS = topics()["payments.transactions"]
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)

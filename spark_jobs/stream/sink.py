@@ -12,13 +12,13 @@ import psycopg
 from pyspark.sql import DataFrame
 
 from domain.contracts import Topic
-from spark_jobs import medallion, metrics
-from spark_jobs.batch import Mask, TopicBatch, take_apart
-from spark_jobs.identity_window import IdentityWindow
 from spark_jobs.lake import BatchIdentity, Lake
 from spark_jobs.pauses import insist
 from spark_jobs.registry import RegistryAway, Schemas
-from spark_jobs.speed_layer import SpeedLayer
+from spark_jobs.stream import medallion, metrics
+from spark_jobs.stream.batch import Mask, TopicBatch, take_apart
+from spark_jobs.stream.identity_window import IdentityWindow
+from spark_jobs.stream.speed_layer import SpeedLayer
 
 
 class SchemaArrived(Exception):

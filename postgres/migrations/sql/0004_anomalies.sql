@@ -1,0 +1,3 @@
+set local role payments_owner;
+
+reset role;
