@@ -4,7 +4,7 @@ Each commit carries the stream's identity and batch id as a Delta application tr
 holds is skipped. Why delta-rs and not Spark's writer: docs/adr/0002.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import pyarrow as pa
@@ -16,12 +16,13 @@ from deltalake import (
     WriterProperties,
     write_deltalake,
 )
-from deltalake.exceptions import TableNotFoundError
+from deltalake.exceptions import CommitFailedError, TableNotFoundError
 
 _CONFIGURATION: Mapping[str, str | None] = {
     "delta.checkpointInterval": "100",
     "delta.dataSkippingNumIndexedCols": "8",
 }
+_ATTEMPTS = 20
 _WRITER = WriterProperties(compression="ZSTD", compression_level=1)
 
 
@@ -46,20 +47,44 @@ class Lake:
         if rows.num_rows == 0:
             return
         table = self._open(name, rows.schema, partition_by)
-        held = table.transaction_version(identity.stream)
-        if held is not None and held >= identity.batch_id:
-            return
-        write_deltalake(
-            table,
-            rows,
-            mode="append",
-            writer_properties=_WRITER,
-            commit_properties=CommitProperties(
-                custom_metadata={"stream": identity.stream, "batch_id": str(identity.batch_id)},
-                app_transactions=[Transaction(identity.stream, identity.batch_id)],
-            ),
-            post_commithook_properties=PostCommitHookProperties(create_checkpoint=True, cleanup_expired_logs=False),
+        for attempt in range(_ATTEMPTS):
+            held = table.transaction_version(identity.stream)
+            if held is not None and held >= identity.batch_id:
+                return
+            try:
+                _append(table, rows, identity)
+                return
+            except CommitFailedError:
+                # Others rewrite files of the table: compaction, revised scores, reprocessing. Look again and repeat.
+                if attempt == _ATTEMPTS - 1:
+                    raise
+                table.update_incremental()
+
+    def update(self, name: str, rows: pa.Table, condition: str, columns: Sequence[str]) -> int:
+        """Give stored rows the values of `columns` in the rows they match; returns how many were found.
+
+        `condition` joins the aliases `stored` and `revised` and should name dates and a span of time, so that few files
+        are read. Raises DeltaError when others changed the same files meanwhile: repeat it then.
+        """
+        try:
+            table = DeltaTable(f"{self.uri.rstrip('/')}/{name}", storage_options=self.storage_options)
+        except TableNotFoundError:
+            return 0
+        found = (
+            table.merge(
+                rows,
+                condition,
+                source_alias="revised",
+                target_alias="stored",
+                writer_properties=_WRITER,
+                post_commithook_properties=PostCommitHookProperties(
+                    create_checkpoint=True, cleanup_expired_logs=False
+                ),
+            )
+            .when_matched_update({column: f"revised.{column}" for column in columns})
+            .execute()
         )
+        return int(found["num_target_rows_updated"])
 
     def _open(self, name: str, schema: pa.Schema, partition_by: str) -> DeltaTable:
         if name not in self._tables:
@@ -77,3 +102,18 @@ class Lake:
                     storage_options=self.storage_options,
                 )
         return self._tables[name]
+
+
+def _append(table: DeltaTable, rows: pa.Table, identity: BatchIdentity) -> None:
+    write_deltalake(
+        table,
+        rows,
+        mode="append",
+        schema_mode="merge" if set(rows.schema.names) != {field.name for field in table.schema().fields} else None,
+        writer_properties=_WRITER,
+        commit_properties=CommitProperties(
+            custom_metadata={"stream": identity.stream, "batch_id": str(identity.batch_id)},
+            app_transactions=[Transaction(identity.stream, identity.batch_id)],
+        ),
+        post_commithook_properties=PostCommitHookProperties(create_checkpoint=True, cleanup_expired_logs=False),
+    )
