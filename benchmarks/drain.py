@@ -113,7 +113,8 @@ def _reading(platform: Platform, connection: psycopg.Connection[tuple[int]]) -> 
 def _steps(platform: Platform) -> dict[str, float]:
     text = httpx.get(f"http://127.0.0.1:{platform.site.ports.stream_metrics}/metrics", timeout=10).text
     samples = [sample for family in text_string_to_metric_families(text) for sample in family.samples]
-    return {one.labels["step"]: one.value for one in samples if one.name == "stream_step_duration_seconds_sum"}
+    money = [one for one in samples if one.labels.get("query") == "money"]
+    return {one.labels["step"]: one.value for one in money if one.name == "stream_step_duration_seconds_sum"}
 
 
 def _counts(platform: Platform, connection: psycopg.Connection[tuple[int, int, int]]) -> dict[str, int]:

@@ -9,21 +9,27 @@ from typing import Any, Literal
 
 
 @dataclass(frozen=True)
-class Topic:
-    """One Kafka topic: its record, its identity columns and its Delta tables."""
+class Channel:
+    """One Kafka topic and the record on it."""
 
     name: str
     schema: str
     key: str
-    event_id: str
-    event_time: str
-    bronze: str
-    silver: str
 
     @property
     def subject(self) -> str:
         """Name under which the registry keeps the topic's value schema."""
         return f"{self.name}-value"
+
+
+@dataclass(frozen=True)
+class Topic(Channel):
+    """A topic that the stream reads: its identity columns and its Delta tables."""
+
+    event_id: str
+    event_time: str
+    bronze: str
+    silver: str
 
 
 @dataclass(frozen=True)
@@ -67,8 +73,19 @@ def _toml(name: str) -> dict[str, Any]:
 
 @cache
 def topics() -> dict[str, Topic]:
-    """All topics by name."""
+    """The topics that the stream reads, by name."""
     return {name: Topic(name=name, **row) for name, row in _toml("topics.toml")["topics"].items()}
+
+
+@cache
+def outputs() -> dict[str, Channel]:
+    """The topics that the platform itself writes, by name."""
+    return {name: Channel(name=name, **row) for name, row in _toml("topics.toml")["outputs"].items()}
+
+
+def channels() -> dict[str, Channel]:
+    """Every topic there has to be, by name."""
+    return {**topics(), **outputs()}
 
 
 @cache
@@ -81,7 +98,7 @@ def topic_settings() -> dict[str, Any]:
 @cache
 def avro_schema_text(topic: str) -> str:
     """The Avro schema of a topic's records, as JSON text."""
-    return (files("contracts") / "avro" / topics()[topic].schema).read_text(encoding="utf-8")
+    return (files("contracts") / "avro" / channels()[topic].schema).read_text(encoding="utf-8")
 
 
 @cache

@@ -138,7 +138,9 @@ def _stream(site: Site) -> Service:
         },
         needs=("migrate", "init"),
         ports={"stream_metrics": site.ports.stream_metrics},
-        is_ready=answers_http(f"http://{LOCALHOST}:{site.ports.stream_metrics}/metrics", containing="\nstream_up 1"),
+        is_ready=answers_http(
+            f"http://{LOCALHOST}:{site.ports.stream_metrics}/metrics", containing='stream_up{query="money"} 1'
+        ),
         ready_within=180,
         stop_within=30,
     )

@@ -7,7 +7,7 @@ from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
-from domain.contracts import Topic, avro_schema_text, topic_settings, topics
+from domain.contracts import Channel, avro_schema_text, channels, topic_settings
 from producer.errors import ProducerError
 from producer.registry import SchemaRegistry
 from producer.settings import ProducerSettings
@@ -35,20 +35,20 @@ def wait_for_broker(servers: str, wait_seconds: float, say: Callable[[str], None
 
 def create_topics(admin: AdminClient, settings: ProducerSettings) -> list[str]:
     """Create the contract's topics that are missing; returns the names of those created."""
-    wanted = [_new_topic(topic, settings) for topic in topics().values()]
+    wanted = [_new_topic(topic, settings) for topic in channels().values()]
     return [name for name, future in admin.create_topics(wanted).items() if _is_created(name, future.result)]
 
 
 def register_schemas(registry: SchemaRegistry) -> dict[str, int]:
     """Set each subject's compatibility, then register its schema; returns schema ids by topic."""
     ids = {}
-    for topic in topics().values():
+    for topic in channels().values():
         registry.set_compatibility(topic.subject, topic_settings()["compatibility"])
         ids[topic.name] = registry.register(topic.subject, avro_schema_text(topic.name))
     return ids
 
 
-def _new_topic(topic: Topic, settings: ProducerSettings) -> NewTopic:
+def _new_topic(topic: Channel, settings: ProducerSettings) -> NewTopic:
     return NewTopic(
         topic.name,
         num_partitions=settings.partitions,

@@ -9,6 +9,7 @@ from pyspark.sql import functions as F
 from domain.contracts import Topic, avro_schema_text, bands, expectations, rules, topics
 from spark_jobs import decode
 from spark_jobs.expressions import classify, composite_risk_score, failures, to_minor, to_usd_minor
+from spark_jobs.fraud.expressions import EVENT_RULES, fired
 
 MESSAGE_COLUMNS = ("topic", "partition", "offset", "arrived_at", "key", "value")
 
@@ -46,15 +47,29 @@ def payments(fields: DataFrame) -> DataFrame:
 def transactions(fields: DataFrame) -> DataFrame:
     """Silver columns of ecommerce.transactions, one row per purchase as the shop saw it."""
     place = F.split("location", ",")
-    return fields.withColumns(
-        {
-            "event_timestamp": F.try_to_timestamp(F.col("timestamp")),
-            "city": F.trim(F.try_element_at(place, F.lit(1))),
-            "country": F.trim(F.try_element_at(place, F.lit(2))),
-            "amount_category": classify(F.col("amount"), bands("transactions", "amount_category")),
-            "is_high_value": F.col("amount") >= F.lit(float(rules()["transactions"]["high_value_at"])),
-        }
-    ).withColumns(_calendar())
+    return (
+        fields.withColumns(
+            {
+                "event_timestamp": F.try_to_timestamp(F.col("timestamp")),
+                "city": F.trim(F.try_element_at(place, F.lit(1))),
+                "country": F.trim(F.try_element_at(place, F.lit(2))),
+                "amount_category": classify(F.col("amount"), bands("transactions", "amount_category")),
+                "is_high_value": F.col("amount") >= F.lit(float(rules()["transactions"]["high_value_at"])),
+            }
+        )
+        .withColumns(_calendar())
+        .transform(_judged)
+    )
+
+
+def messages(fields: DataFrame) -> DataFrame:
+    """Silver columns of customer.messages, one row per message; `language` is what the client claims."""
+    return fields.withColumn("event_timestamp", F.try_to_timestamp(F.col("timestamp"))).withColumns(_calendar())
+
+
+def _judged(purchases: DataFrame) -> DataFrame:
+    """With the fraud rules that fire on the event alone; the stream adds those that take history."""
+    return purchases.withColumn(EVENT_RULES, fired(purchases.columns))
 
 
 def _calendar() -> dict[str, Column]:
@@ -71,6 +86,7 @@ def _calendar() -> dict[str, Column]:
 SILVER: Mapping[str, Callable[[DataFrame], DataFrame]] = {
     "payments.transactions": payments,
     "ecommerce.transactions": transactions,
+    "customer.messages": messages,
 }
 """The Silver transform of each topic that the stream reads."""
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import httpx
 
-from domain.contracts import Topic
+from domain.contracts import Channel
 
 _TIMEOUT_SECONDS = 10.0
 
@@ -28,7 +28,7 @@ class Schemas:
     folder: Path
     _unknown: set[int] = field(default_factory=set)
 
-    def writers(self, topic: Topic) -> dict[int, str]:
+    def writers(self, topic: Channel) -> dict[int, str]:
         """Every schema that messages of this topic may have been written with, by id.
 
         Raises RegistryAway when the registry does not answer and nothing was learned of the topic before.
@@ -42,7 +42,7 @@ class Schemas:
         self._keep(topic, known)
         return known
 
-    def is_new(self, topic: Topic, schema_id: int) -> bool:
+    def is_new(self, topic: Channel, schema_id: int) -> bool:
         """Whether an id that was not known when the stream started has been registered for the topic since.
 
         Raises RegistryAway when that cannot be told now.
@@ -54,7 +54,7 @@ class Schemas:
         self._unknown.add(schema_id)
         return False
 
-    def _registered(self, topic: Topic) -> dict[int, str]:
+    def _registered(self, topic: Channel) -> dict[int, str]:
         versions = self._get(f"/subjects/{topic.subject}/versions") or []
         found = [self._get(f"/subjects/{topic.subject}/versions/{version}") for version in versions]
         return {int(row["id"]): row["schema"] for row in found if row}
@@ -71,15 +71,15 @@ class Schemas:
             raise RegistryAway(f"schema registry {self.url}{path} answered {answer.status_code}")
         return answer.json()
 
-    def _kept(self, topic: Topic) -> dict[int, str]:
+    def _kept(self, topic: Channel) -> dict[int, str]:
         file = self._file(topic)
         return {int(key): text for key, text in json.loads(file.read_text()).items()} if file.exists() else {}
 
-    def _keep(self, topic: Topic, writers: Mapping[int, str]) -> None:
+    def _keep(self, topic: Channel, writers: Mapping[int, str]) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
         written = self._file(topic).with_suffix(".new")
         written.write_text(json.dumps(writers))
         written.replace(self._file(topic))
 
-    def _file(self, topic: Topic) -> Path:
+    def _file(self, topic: Channel) -> Path:
         return self.folder / f"{topic.name}.json"

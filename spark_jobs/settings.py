@@ -23,10 +23,12 @@ class StreamSettings(BaseSettings):
 
     checkpoint_dir: str = "var/checkpoints"
     jars_dir: Path = Path(".cache/artifacts/spark")
-    topics: tuple[str, ...] = ("payments.transactions", "ecommerce.transactions")
+    topics: tuple[str, ...] = ("payments.transactions", "ecommerce.transactions", "customer.messages")
     starting_offsets: str = Field(default="earliest", description="Where a stream without a checkpoint begins.")
     max_offsets_per_trigger: int = Field(default=100_000, gt=0, description="Most messages in one batch.")
     trigger_interval_ms: int = Field(default=0, ge=0, description="Least time between batches; 0: none.")
+    messages_interval_ms: int = Field(default=5000, ge=0, description="The same for what customers write.")
+    revisions_interval_seconds: float = Field(default=30, gt=0, description="Pause between revisions of the lake.")
     watermark_seconds: int = Field(default_factory=lambda: int(rules()["lateness"]["watermark_seconds"]), gt=0)
     dedup_window_seconds: int = Field(default_factory=lambda: int(rules()["lateness"]["dedup_window_seconds"]), gt=0)
     state_dir: str = Field(default="var/state", description="Folder of the identity window; may be lost.")

@@ -1,7 +1,7 @@
 """The record of a batch in Postgres: what came, what became of it, and how far the stream is."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import psycopg
@@ -14,7 +14,7 @@ from spark_jobs.stream.detail import DETAIL
 Cursor = psycopg.Cursor[tuple[object, ...]]
 
 
-def record(cursor: Cursor, parts: Sequence[TopicBatch], accepted: dict[str, Mask], identity: BatchIdentity) -> None:
+def record(cursor: Cursor, parts: Sequence[TopicBatch], accepted: Mapping[str, Mask], identity: BatchIdentity) -> None:
     """Write what the batch did, and how far the stream has come; `accepted` marks, per topic, rows of `valid`."""
     counts = {DETAIL[name].name: int(mask.sum()) for name, mask in accepted.items()}
     valid = sum(part.valid.num_rows for part in parts)
@@ -22,10 +22,11 @@ def record(cursor: Cursor, parts: Sequence[TopicBatch], accepted: dict[str, Mask
     late = sum(int(np.sum(part.valid.column("is_late").to_numpy() & accepted[part.topic.name])) for part in parts)
     cursor.execute(
         "insert into ops.batches "
-        "(query, batch_id, records, payments, transactions, duplicates, dead_letters, late, offsets) "
-        "values (%s, %s, %s, %s, %s, %s, %s, %s, %s)",
+        "(query, batch_id, records, payments, transactions, messages, duplicates, dead_letters, late, offsets) "
+        "values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
         [
-            identity.stream, identity.batch_id, records, counts.get("payments", 0), counts.get("transactions", 0),
+            identity.stream, identity.batch_id, records,
+            counts.get("payments", 0), counts.get("transactions", 0), counts.get("message_arrivals", 0),
             valid - sum(counts.values()), records - valid, late, json.dumps(_offsets(parts)),
         ],
     )  # fmt: skip

@@ -34,4 +34,13 @@ TRANSACTIONS = DetailTable(
         "source_offset",
     ),
 )  # fmt: skip
-DETAIL = {"payments.transactions": PAYMENTS, "ecommerce.transactions": TRANSACTIONS}
+MESSAGES = DetailTable(
+    "message_arrivals",
+    ("message_id", "event_timestamp"),
+    ("message_id", "event_timestamp", "source_partition", "source_offset"),
+)
+DETAIL = {
+    "payments.transactions": PAYMENTS,
+    "ecommerce.transactions": TRANSACTIONS,
+    "customer.messages": MESSAGES,
+}

@@ -1,7 +1,8 @@
-"""The job: one query from Kafka to Postgres and the lake, kept alive until it is told to stop."""
+"""The job: its queries from Kafka to Postgres and the lake, each kept alive until the job is told to stop."""
 
 import logging
 import threading
+from dataclasses import dataclass
 from functools import partial, reduce
 from pathlib import Path
 
@@ -11,7 +12,9 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.streaming.query import StreamingQuery
 
-from domain.contracts import Topic, topic_settings
+from domain.contracts import Channel, Topic, topic_settings
+from spark_jobs.fraud.alerts import CHANNEL, AlertTopic
+from spark_jobs.fraud.revisions import Revisions
 from spark_jobs.lake import Lake
 from spark_jobs.pauses import Pauses, Stopped
 from spark_jobs.records import Lateness, silver_records, subscribed
@@ -21,11 +24,35 @@ from spark_jobs.settings import StreamSettings
 from spark_jobs.stream import metrics
 from spark_jobs.stream.identity_window import IdentityWindow
 from spark_jobs.stream.sink import Sink
-from spark_jobs.stream.speed_layer import SpeedLayer
+from spark_jobs.stream.speed_layer import PURCHASES, SpeedLayer
 
 log = logging.getLogger("stream")
 
-QUERY = "money"
+MONEY, MESSAGES = "money", "messages"
+MESSAGE_TOPICS = frozenset({"customer.messages"})
+
+
+@dataclass(frozen=True)
+class QueryPlan:
+    """A query with a checkpoint and a pace of its own, so that its trouble is not another's."""
+
+    name: str
+    topics: tuple[Topic, ...]
+    trigger_interval_ms: int
+
+
+def queries(settings: StreamSettings) -> list[QueryPlan]:
+    """What customers write is read apart from the money, and at leisure."""
+    topics = subscribed(settings.topics)
+    parts = {
+        MONEY: QueryPlan(
+            MONEY, tuple(one for one in topics if one.name not in MESSAGE_TOPICS), settings.trigger_interval_ms
+        ),
+        MESSAGES: QueryPlan(
+            MESSAGES, tuple(one for one in topics if one.name in MESSAGE_TOPICS), settings.messages_interval_ms
+        ),
+    }
+    return [part for part in parts.values() if part.topics]
 
 
 def source(spark: SparkSession, topic: Topic, settings: StreamSettings) -> DataFrame:
@@ -42,83 +69,130 @@ def source(spark: SparkSession, topic: Topic, settings: StreamSettings) -> DataF
     return messages.select("topic", "partition", "offset", F.col("timestamp").alias("arrived_at"), "key", "value")
 
 
-def plan(spark: SparkSession, settings: StreamSettings, schemas: Schemas) -> DataFrame:
-    """Every message of every topic with its Silver row. No state: repetitions are told apart in the sink."""
+def plan(spark: SparkSession, topics: tuple[Topic, ...], settings: StreamSettings, schemas: Schemas) -> DataFrame:
+    """Every message of these topics with its Silver row. No state: repetitions are told apart in the sink."""
     records = []
-    for topic in subscribed(settings.topics):
-        writers = schemas.writers(topic)
-        if not writers:
-            raise RegistryAway(f"no schema is registered as {topic.subject}: run `python -m producer init`")
+    for topic in topics:
         messages = source(spark, topic, settings)
+        writers = _registered(schemas, topic)
         records.append(silver_records(messages, topic, writers, Lateness(settings.watermark_seconds)))
     return reduce(partial(DataFrame.unionByName, allowMissingColumns=True), records)
 
 
-class Stream:
-    """The query and its sinks. After a failure it begins anew from its checkpoint, in the same process."""
+def _registered(schemas: Schemas, channel: Channel) -> dict[int, str]:
+    writers = schemas.writers(channel)
+    if not writers:
+        raise RegistryAway(f"no schema is registered as {channel.subject}: run `python -m producer init`")
+    return writers
 
-    def __init__(self, settings: StreamSettings) -> None:
-        self.settings = settings
-        self._stop = threading.Event()
-        self._query: StreamingQuery | None = None
+
+class KeptQuery:
+    """One query and its sinks. After a failure it begins anew from its checkpoint, in the same process."""
+
+    def __init__(self, spark: SparkSession, part: QueryPlan, settings: StreamSettings, stop: threading.Event) -> None:
+        self._spark = spark
+        self._plan = part
+        self._settings = settings
+        self._stop = stop
         self._schemas = Schemas(settings.schema_registry_url, Path(settings.checkpoint_dir) / "schemas")
-
-    def stop(self) -> None:
-        """Ask for an end; the batch under way is dropped and comes again at the next start."""
-        self._stop.set()
 
     def run(self) -> None:
         """Stream until told to stop. Raises Py4JNetworkError when the JVM is gone: start the process again then."""
-        spark = make_session(f"stream-{QUERY}", self.settings)
-        spark.streams.addListener(metrics.ProgressListener())
         pauses = Pauses(self._stop)
-        window = IdentityWindow(Path(self.settings.state_dir), self.settings.dedup_window_seconds)
+        state = Path(self._settings.state_dir) / self._plan.name
+        window = IdentityWindow(state, self._settings.dedup_window_seconds)
         while not self._stop.is_set():
-            sink = self._sink(window)
+            sink: Sink | None = None
             try:
-                self._query = self._start(spark, sink)
+                sink = self._sink(window)
+                query = self._start(sink)
                 pauses = Pauses(self._stop)
-                self._watch(self._query)
+                self._watch(query)
             except Stopped:
                 break
             except (RegistryAway, StreamingQueryException) as error:
                 self._recover(error, sink, pauses)
             finally:
-                metrics.UP.set(0)
-                sink.close()
+                metrics.UP.labels(self._plan.name).set(0)
+                if sink:
+                    sink.close()
         window.close()
-        log.info("stopped")
 
     def _sink(self, window: IdentityWindow) -> Sink:
         return Sink(
-            topics=subscribed(self.settings.topics),
+            query=self._plan.name,
+            topics=self._plan.topics,
             window=window,
             schemas=self._schemas,
-            speed_layer=SpeedLayer(self.settings.database_url),
-            lake=Lake(self.settings.lake_uri),
+            speed_layer=SpeedLayer(self._settings.database_url),
+            lake=Lake(self._settings.lake_uri),
+            alerts=self._alert_topic(),
             stop=self._stop,
         )
 
-    def _start(self, spark: SparkSession, sink: Sink) -> StreamingQuery:
-        writer = plan(spark, self.settings, self._schemas).writeStream.foreachBatch(sink.write)
+    def _alert_topic(self) -> AlertTopic | None:
+        if all(topic.name != PURCHASES for topic in self._plan.topics):
+            return None
+        return AlertTopic(self._settings.kafka_bootstrap_servers, _registered(self._schemas, CHANNEL))
+
+    def _start(self, sink: Sink) -> StreamingQuery:
+        records = plan(self._spark, self._plan.topics, self._settings, self._schemas)
         return (
-            writer.queryName(QUERY)
-            .option("checkpointLocation", f"{self.settings.checkpoint_dir.rstrip('/')}/{QUERY}")
-            .trigger(processingTime=f"{self.settings.trigger_interval_ms} milliseconds")
+            records.writeStream.foreachBatch(sink.write)
+            .queryName(self._plan.name)
+            .option("checkpointLocation", f"{self._settings.checkpoint_dir.rstrip('/')}/{self._plan.name}")
+            .trigger(processingTime=f"{self._plan.trigger_interval_ms} milliseconds")
             .start()
         )
 
     def _watch(self, query: StreamingQuery) -> None:
-        log.info("streaming %s as query %s", ", ".join(self.settings.topics), query.id)
+        names = ", ".join(topic.name for topic in self._plan.topics)
+        log.info("streaming %s as query %s", names, query.id)
         while not self._stop.is_set():
             if query.awaitTermination(1):
                 return
         query.stop()
 
-    def _recover(self, error: Exception, sink: Sink, pauses: Pauses) -> None:
+    def _recover(self, error: Exception, sink: Sink | None, pauses: Pauses) -> None:
         if isinstance(error.__cause__, Py4JNetworkError):
             raise error
-        if sink.schema_arrived:
+        if sink and sink.schema_arrived:
             log.info("a new schema was registered; beginning the query anew to read it")
             return
-        pauses.after("stream", error)
+        pauses.after(self._plan.name, error)
+
+
+class Stream:
+    """All queries of the job in one Spark session."""
+
+    def __init__(self, settings: StreamSettings) -> None:
+        self.settings = settings
+        self._stop = threading.Event()
+        self._failure: BaseException | None = None
+
+    def stop(self) -> None:
+        """Ask for an end; the batches under way are dropped and come again at the next start."""
+        self._stop.set()
+
+    def run(self) -> None:
+        """Stream until told to stop. Raises what ended a query for good: start the process again then."""
+        spark = make_session("stream", self.settings)
+        spark.streams.addListener(metrics.ProgressListener())
+        lake = Lake(self.settings.lake_uri)
+        Revisions(self.settings.database_url, lake, self.settings.revisions_interval_seconds, self._stop).start()
+        kept = [KeptQuery(spark, part, self.settings, self._stop) for part in queries(self.settings)]
+        threads = [threading.Thread(target=self._keep, args=[query]) for query in kept]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        if self._failure:
+            raise self._failure
+        log.info("stopped")
+
+    def _keep(self, query: KeptQuery) -> None:
+        try:
+            query.run()
+        except BaseException as error:
+            self._failure = error
+            self._stop.set()

@@ -6,10 +6,12 @@ from datetime import datetime
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from spark_jobs.fraud.expressions import EVENT_RULES
 from spark_jobs.lake import BatchIdentity
 from spark_jobs.stream.batch import Mask, TopicBatch
 
 DEAD_LETTERS = "dead_letters"
+FRAUD_SCORES = "fraud_scores"
 
 
 @dataclass(frozen=True)
@@ -29,9 +31,16 @@ def bronze(part: TopicBatch, identity: BatchIdentity, ingested_at: datetime) -> 
 
 def silver(part: TopicBatch, accepted: Mask, identity: BatchIdentity) -> Addition:
     """The valid rows that were not seen before; partitioned by the UTC date of the event."""
-    rows = part.valid.filter(pa.array(accepted))
-    rows = rows.append_column("batch_id", pa.repeat(pa.scalar(identity.batch_id, pa.int64()), rows.num_rows))
-    return Addition(part.topic.silver, rows, "event_date")
+    kept = [name for name in part.valid.column_names if name != EVENT_RULES]
+    return Addition(
+        part.topic.silver, _numbered(part.valid.select(kept).filter(pa.array(accepted)), identity), "event_date"
+    )
+
+
+def fraud_scores(scores: pa.Table, identity: BatchIdentity) -> Addition:
+    """The scores of the batch's purchases; partitioned like Silver."""
+    dated = scores.append_column("event_date", pc.cast(scores.column("event_timestamp"), pa.date32()))
+    return Addition(FRAUD_SCORES, _numbered(dated, identity), "event_date")
 
 
 def dead_letters(parts: list[TopicBatch], identity: BatchIdentity, ingested_at: datetime) -> Addition:
@@ -45,10 +54,10 @@ def dead_letters(parts: list[TopicBatch], identity: BatchIdentity, ingested_at: 
 _KAFKA_NAMES = ["topic", "partition", "offset", "kafka_timestamp", "key", "value"]
 
 
+def _numbered(rows: pa.Table, identity: BatchIdentity) -> pa.Table:
+    return rows.append_column("batch_id", pa.repeat(pa.scalar(identity.batch_id, pa.int64()), rows.num_rows))
+
+
 def _ingested(rows: pa.Table, identity: BatchIdentity, at: datetime) -> pa.Table:
-    count = rows.num_rows
-    return (
-        rows.append_column("ingested_at", pa.repeat(pa.scalar(at, pa.timestamp("us", "UTC")), count))
-        .append_column("batch_id", pa.repeat(pa.scalar(identity.batch_id, pa.int64()), count))
-        .append_column("date", pc.cast(rows.column("kafka_timestamp"), pa.date32()))
-    )
+    stamped = rows.append_column("ingested_at", pa.repeat(pa.scalar(at, pa.timestamp("us", "UTC")), rows.num_rows))
+    return _numbered(stamped, identity).append_column("date", pc.cast(rows.column("kafka_timestamp"), pa.date32()))

@@ -9,16 +9,19 @@ from datetime import UTC, datetime
 from functools import partial
 
 import psycopg
+import pyarrow.compute as pc
+from prometheus_client.context_managers import Timer
 from pyspark.sql import DataFrame
 
 from domain.contracts import Topic
+from spark_jobs.fraud.alerts import Alert, AlertsUndelivered, AlertTopic, alerts
 from spark_jobs.lake import BatchIdentity, Lake
 from spark_jobs.pauses import insist
 from spark_jobs.registry import RegistryAway, Schemas
 from spark_jobs.stream import medallion, metrics
-from spark_jobs.stream.batch import Mask, TopicBatch, take_apart
+from spark_jobs.stream.batch import TopicBatch, take_apart
 from spark_jobs.stream.identity_window import IdentityWindow
-from spark_jobs.stream.speed_layer import SpeedLayer
+from spark_jobs.stream.speed_layer import Committed, SpeedLayer
 
 
 class SchemaArrived(Exception):
@@ -29,19 +32,22 @@ class SchemaArrived(Exception):
 class Sink:
     """Writes batches exactly once: each place skips a batch that it already holds."""
 
+    query: str
     topics: Sequence[Topic]
     window: IdentityWindow
     schemas: Schemas
     speed_layer: SpeedLayer
     lake: Lake
+    alerts: AlertTopic | None
+    """Where purchases of high risk are told; None when no purchases are read."""
     stop: threading.Event
     schema_arrived: bool = False
-    _writers: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(5, thread_name_prefix="lake"))
+    _writers: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(7, thread_name_prefix="lake"))
 
     def write(self, batch: DataFrame, batch_id: int) -> None:
         """Spark's foreachBatch callback; repeating a batch changes nothing."""
         stream = batch.sparkSession.sparkContext.getLocalProperty("sql.streaming.queryId")
-        with metrics.STEP_SECONDS.labels("collect").time():
+        with self._timed("collect"):
             parts = take_apart(batch.toArrow(), self.topics, self.window)
         self._refuse_new_schemas(parts)
         self._commit(parts, BatchIdentity(str(stream), batch_id), datetime.now(UTC))
@@ -54,19 +60,32 @@ class Sink:
     def _commit(self, parts: list[TopicBatch], identity: BatchIdentity, ingested_at: datetime) -> None:
         writing = [self._append(medallion.bronze(part, identity, ingested_at), identity) for part in parts]
         writing.append(self._append(medallion.dead_letters(parts, identity, ingested_at), identity))
-        with metrics.STEP_SECONDS.labels("postgres").time():
-            accepted = insist(
+        with self._timed("postgres"):
+            committed = insist(
                 self.stop, "postgres", psycopg.OperationalError, lambda: self.speed_layer.commit(parts, identity)
             )
-        metrics.LAST_SUCCESS.set(time.time())
-        with metrics.STEP_SECONDS.labels("lake").time():
+        metrics.LAST_SUCCESS.labels(self.query).set(time.time())
+        with self._timed("lake"):
             writing += [
-                self._append(medallion.silver(part, accepted[part.topic.name], identity), identity) for part in parts
+                self._append(medallion.silver(part, committed.accepted[part.topic.name], identity), identity)
+                for part in parts
             ]
+            writing.append(self._append(medallion.fraud_scores(committed.scores.rows, identity), identity))
+            writing.append(self._writers.submit(self._tell, alerts(committed.scores)))
             for table in writing:
                 table.result()
-        for part in parts:
-            _count(part, accepted[part.topic.name])
+        _count(parts, committed)
+
+    def _timed(self, step: str) -> Timer:
+        return metrics.STEP_SECONDS.labels(self.query, step).time()
+
+    def _tell(self, told: list[Alert]) -> None:
+        """Alerts wait with their batch until Kafka has taken them."""
+        if self.alerts and told:
+            topic = self.alerts
+            insist(self.stop, "kafka", AlertsUndelivered, lambda: topic.send(told))
+            for alert in told:
+                metrics.ALERTS.labels(alert["risk_level"]).inc()
 
     def _append(self, addition: medallion.Addition, identity: BatchIdentity) -> Future[None]:
         return self._writers.submit(self.lake.append, addition.table, addition.rows, identity, addition.partition_by)
@@ -80,11 +99,16 @@ class Sink:
                     raise SchemaArrived(f"schema {schema_id} of {part.topic.name} is new")
 
 
-def _count(part: TopicBatch, accepted: Mask) -> None:
-    outcomes = {
-        "accepted": int(accepted.sum()),
-        "duplicate": int((~accepted).sum()),
-        "dead_letter": part.dead_letters.num_rows,
-    }
-    for outcome, count in outcomes.items():
-        metrics.EVENTS.labels(part.topic.name, outcome).inc(count)
+def _count(parts: Sequence[TopicBatch], committed: Committed) -> None:
+    for part in parts:
+        accepted = committed.accepted[part.topic.name]
+        outcomes = {
+            "accepted": int(accepted.sum()),
+            "duplicate": int((~accepted).sum()),
+            "dead_letter": part.dead_letters.num_rows,
+        }
+        for outcome, count in outcomes.items():
+            metrics.EVENTS.labels(part.topic.name, outcome).inc(count)
+    for row in pc.value_counts(committed.scores.rows.column("risk_level")).to_pylist():
+        metrics.SCORED.labels(row["values"]).inc(row["counts"])
+    metrics.REVISED.inc(len(committed.scores.revisions))

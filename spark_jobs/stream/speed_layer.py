@@ -5,25 +5,32 @@ vouches for are copied straight into the table; if one of them is a repetition a
 batch falls back to the path of the doubtful rows, which are staged and inserted where nothing is there yet.
 """
 
-from collections.abc import Sequence
-from io import BytesIO
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import psycopg
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.csv
 from psycopg import sql
 
+from spark_jobs.exchange import Cursor, copy_in
+from spark_jobs.fraud import scoring
+from spark_jobs.fraud.scoring import Scores
 from spark_jobs.lake import BatchIdentity
 from spark_jobs.stream import audit, cubes
 from spark_jobs.stream.batch import Mask, TopicBatch, positions
 from spark_jobs.stream.detail import DETAIL, DetailTable
 
-Cursor = psycopg.Cursor[tuple[object, ...]]
+PURCHASES = "ecommerce.transactions"
 
-_CSV = pyarrow.csv.WriteOptions(include_header=False)
-_SLICE_ROWS = 4096
+
+@dataclass(frozen=True)
+class Committed:
+    """What a batch added: per topic which of `valid` were accepted, and the scores of the purchases among them."""
+
+    accepted: Mapping[str, Mask]
+    scores: Scores
 
 
 class SpeedLayer:
@@ -34,8 +41,8 @@ class SpeedLayer:
         self._connection: psycopg.Connection[tuple[object, ...]] | None = None
         self._known_days: set[tuple[str, object]] = set()
 
-    def commit(self, parts: Sequence[TopicBatch], identity: BatchIdentity) -> dict[str, Mask]:
-        """Write the batch, unless it is there already, and tell per topic which of `valid` were accepted.
+    def commit(self, parts: Sequence[TopicBatch], identity: BatchIdentity) -> Committed:
+        """Write the batch, unless it is there already, and tell what was accepted.
 
         Raises psycopg.OperationalError when Postgres is away; nothing is written then, and the call may be repeated.
         """
@@ -47,9 +54,10 @@ class SpeedLayer:
                 if _is_committed(cursor, identity):
                     return _complete(cursor, parts)
                 accepted = {part.topic.name: _insert(connection, cursor, part) for part in parts}
+                scores = scoring.score(cursor, _purchases(parts, accepted))
                 _aggregate(cursor, parts, accepted)
                 audit.record(cursor, parts, accepted, identity)
-                return accepted
+                return Committed(accepted, scores)
         except psycopg.Error:
             self.close()
             raise
@@ -69,9 +77,8 @@ class SpeedLayer:
         return self._connection
 
     def _make_partitions(self, cursor: Cursor, parts: Sequence[TopicBatch]) -> None:
-        for part in parts:
-            table = DETAIL[part.topic.name].name
-            days = {(table, day) for day in pc.unique(part.valid.column("event_date")).to_pylist()} - self._known_days
+        for table, rows in [(table, part.valid) for part in parts for table in _partitioned(part)]:
+            days = {(table, day) for day in pc.unique(rows.column("event_date")).to_pylist()} - self._known_days
             if days:
                 cursor.execute("select live.ensure_partitions(%s, %s::date[])", [table, sorted(day for _, day in days)])
                 self._known_days |= days
@@ -82,7 +89,19 @@ def _is_committed(cursor: Cursor, identity: BatchIdentity) -> bool:
     return cursor.fetchone() is not None
 
 
-def _complete(cursor: Cursor, parts: Sequence[TopicBatch]) -> dict[str, Mask]:
+def _partitioned(part: TopicBatch) -> list[str]:
+    """The tables with a partition per day that get rows of the topic."""
+    scored = ["fraud_scores"] if part.topic.name == PURCHASES else []
+    return [DETAIL[part.topic.name].name, *scored]
+
+
+def _purchases(parts: Sequence[TopicBatch], chosen: Mapping[str, Mask]) -> pa.Table:
+    """Silver rows of the chosen purchases; empty when the stream reads none."""
+    rows = [part.valid.filter(pa.array(chosen[PURCHASES])) for part in parts if part.topic.name == PURCHASES]
+    return rows[0] if rows else pa.table({})
+
+
+def _complete(cursor: Cursor, parts: Sequence[TopicBatch]) -> Committed:
     """Tell what a batch that was committed before had accepted, and add what it could not read then.
 
     A message whose schema was registered between the two runs was a dead letter in the first and is valid in this one.
@@ -92,15 +111,20 @@ def _complete(cursor: Cursor, parts: Sequence[TopicBatch]) -> dict[str, Mask]:
         part.topic.name: _insert_where_absent(cursor, DETAIL[part.topic.name], part.valid, ~stored[part.topic.name])
         for part in parts
     }
+    earlier = scoring.stored(cursor, _purchases(parts, stored))
+    scores = scoring.score(cursor, _purchases(parts, added))
     _aggregate(cursor, parts, added)
-    return {name: stored[name] | added[name] for name in stored}
+    rows = pa.concat_tables([earlier.rows, scores.rows])
+    return Committed({name: stored[name] | added[name] for name in stored}, Scores(rows, scores.revisions))
 
 
 def _insert(connection: psycopg.Connection[tuple[object, ...]], cursor: Cursor, part: TopicBatch) -> Mask:
     table, rows, vouched = DETAIL[part.topic.name], part.valid, part.is_new
     try:
         with connection.transaction():
-            _copy(cursor, sql.Identifier("live", table.name), table, rows.filter(pa.array(vouched)))
+            copy_in(
+                cursor, sql.Identifier("live", table.name), rows.select(list(table.columns)).filter(pa.array(vouched))
+            )
     except psycopg.errors.UniqueViolation:
         vouched = np.zeros(rows.num_rows, dtype=bool)
     return vouched | _insert_where_absent(cursor, table, rows, ~vouched)
@@ -161,18 +185,10 @@ def _stage(cursor: Cursor, table: DetailTable, rows: pa.Table) -> None:
 
 
 def _copy(cursor: Cursor, target: sql.Identifier, table: DetailTable, rows: pa.Table) -> None:
-    """Copy the rows in slices: while the server stores one, the next is rendered."""
-    if rows.num_rows == 0:
-        return
-    columns = sql.SQL(", ").join(map(sql.Identifier, table.columns))
-    with cursor.copy(sql.SQL("copy {} ({}) from stdin (format csv)").format(target, columns)) as copy:
-        for piece in rows.select(list(table.columns)).to_batches(max_chunksize=_SLICE_ROWS):
-            text = BytesIO()
-            pyarrow.csv.write_csv(piece, text, _CSV)
-            copy.write(text.getbuffer())
+    copy_in(cursor, target, rows.select(list(table.columns)))
 
 
-def _aggregate(cursor: Cursor, parts: Sequence[TopicBatch], accepted: dict[str, Mask]) -> None:
+def _aggregate(cursor: Cursor, parts: Sequence[TopicBatch], accepted: Mapping[str, Mask]) -> None:
     for part in parts:
         if part.topic.name != "payments.transactions":
             continue

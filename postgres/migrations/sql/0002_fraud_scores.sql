@@ -10,6 +10,7 @@ create table live.fraud_scores (
     transaction_id text not null,
     device_id text not null,
     merchant text not null,
+    amount double precision not null,
     user_transactions bigint not null,
     user_amount_cents bigint not null,
     user_seconds_since_last double precision,
@@ -34,6 +35,7 @@ comment on column live.fraud_scores.event_timestamp is 'When the checkout happen
 comment on column live.fraud_scores.transaction_id is 'Identity of the purchase; joins to live.transactions';
 comment on column live.fraud_scores.device_id is 'Device used';
 comment on column live.fraud_scores.merchant is 'Name of the merchant';
+comment on column live.fraud_scores.amount is 'Amount in units of the shop''s currency, which the event does not name';
 comment on column live.fraud_scores.user_transactions is 'Purchases of the customer known before this one';
 comment on column live.fraud_scores.user_amount_cents is 'Sum of those purchases, in hundredths of the shops'' currencies';
 comment on column live.fraud_scores.user_seconds_since_last is 'Seconds since the customer''s newest purchase known before; 0 when that one is later than this; null on a first';
@@ -72,7 +74,8 @@ create table live.customer_history (
     amount_cents bigint not null,
     devices bigint not null,
     last_at timestamptz not null,
-    recent_us bigint[] not null
+    recent_us bigint[] not null,
+    recent_from_us bigint not null
 ) with (fillfactor = 60, autovacuum_vacuum_scale_factor = 0.05);
 
 comment on table live.customer_history is 'What is known of each customer. One row per customer.';
@@ -81,7 +84,8 @@ comment on column live.customer_history.transactions is 'Purchases';
 comment on column live.customer_history.amount_cents is 'Sum of the purchases, in hundredths of the shops'' currencies';
 comment on column live.customer_history.devices is 'Devices used';
 comment on column live.customer_history.last_at is 'Newest purchase';
-comment on column live.customer_history.recent_us is 'Times of recent purchases, microseconds since 1970, ascending: all of the two hours before the newest';
+comment on column live.customer_history.recent_us is 'Times of recent purchases, microseconds since 1970: every one after recent_from_us, in no order';
+comment on column live.customer_history.recent_from_us is 'Microseconds since 1970; times up to here may be missing in recent_us, 0 when none is';
 
 create table live.device_history (
     device_id text primary key,

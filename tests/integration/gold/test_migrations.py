@@ -135,5 +135,8 @@ def test_a_partition_is_made_while_a_reader_holds_the_table(warehouse: Warehouse
 
 @pytest.mark.parametrize("table", ["progress", "payments; drop table live.payments", None])
 def test_no_other_table_is_partitioned(warehouse: Warehouse, table: str | None) -> None:
-    with warehouse.connect("stream") as connection, pytest.raises(psycopg.errors.RaiseException, match="knows no table"):
+    with (
+        warehouse.connect("stream") as connection,
+        pytest.raises(psycopg.errors.RaiseException, match="knows no table"),
+    ):
         connection.execute("select live.ensure_partitions(%s, '{2026-03-01}')", [table])

@@ -7,7 +7,7 @@ from threading import Thread
 
 import pytest
 
-from domain.contracts import topics
+from domain.contracts import channels
 from producer.errors import ProducerError
 from producer.registry import SchemaRegistry
 from producer.topics import register_schemas
@@ -92,9 +92,9 @@ def test_the_compatibility_of_a_subject_is_set_before_its_schema(
 ) -> None:
     ids = register_schemas(registry)
 
-    assert set(ids) == set(topics())
-    assert server.levels == {topic.subject: "FULL" for topic in topics().values()}
-    for topic in topics().values():
+    assert set(ids) == set(channels())
+    assert server.levels == {topic.subject: "FULL" for topic in channels().values()}
+    for topic in channels().values():
         base = "/apis/ccompat/v7"
         level = server.calls.index(("PUT", f"{base}/config/{topic.subject}"))
         assert level < server.calls.index(("POST", f"{base}/subjects/{topic.subject}/versions"))
