@@ -12,77 +12,105 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from spark_jobs.exchange import Cursor, copy_out, stage
+from spark_jobs.exchange import Cursor, ask, lines
 from spark_jobs.fraud.groups import Groups, Int64s
 from spark_jobs.fraud.velocity import Times
 
-RECENT_US = 7_200_000_000
+RECENT_US = 3_600_000_000
 """Purchases this far before a customer's newest are at hand for `velocity_30m`; older ones are looked up."""
+
+FEW = 8
+"""So many are kept whatever their age: most customers never need theirs sorted out."""
 
 MOST_RECENT = 512
 """No more are kept at hand. One customer id with more in half an hour is no person: its velocity is this number."""
 
-_PAIRS = """
-    with fresh as (
-        insert into live.customer_devices
-        select user_id, device_id, first_seen_at from staged_pairs order by user_id, device_id
-        on conflict do nothing returning user_id, device_id
-    )
-    select number from staged_pairs join fresh using (user_id, device_id)
-"""
+MOST_USERS = 64
+"""No more customers are remembered of a device; one with more is shared by all the world, and nobody is new on it."""
+
 _CUSTOMERS = f"""
-    with known as (
+    with staged as materialized (select * from {{staged}}),
+    known as (
         insert into live.customer_history as known
             (user_id, transactions, amount_cents, devices, last_at, recent_us, recent_from_us)
-        select user_id, transactions, amount_cents, devices, last_at, recent_us, 0
-        from staged_customers order by user_id
+        select user_id, transactions, amount_cents, devices, last_at, recent_us::bigint[], 0
+        from staged order by user_id
         on conflict (user_id) do update set
             transactions = known.transactions + excluded.transactions,
             amount_cents = known.amount_cents + excluded.amount_cents,
             devices = known.devices + excluded.devices,
             last_at = greatest(known.last_at, excluded.last_at),
             (recent_from_us, recent_us) = (
-                select edge, array(select at from unnest(known.recent_us) at where at > edge) || excluded.recent_us
+                select edge, case
+                    when edge = known.recent_from_us then known.recent_us
+                    else array(select at from unnest(known.recent_us) at where at > edge)
+                end || excluded.recent_us
                 from (
-                    select greatest(
+                    select case when cardinality(known.recent_us) <= {FEW} then known.recent_from_us else greatest(
                         known.recent_from_us,
-                        (select max(at) from unnest(known.recent_us) at) - {RECENT_US},
+                        (extract(epoch from known.last_at) * 1000000)::bigint - {RECENT_US},
                         case when cardinality(known.recent_us) > {MOST_RECENT} then
                             (select at from unnest(known.recent_us) at order by at desc offset {MOST_RECENT} limit 1)
                         end
-                    ) as edge
+                    ) end as edge offset 0
                 ) edges
             )
         returning user_id, transactions, amount_cents, devices, recent_from_us, recent_us
     )
-    select number, known.transactions, known.amount_cents, known.devices, recent_from_us,
-        array_to_string(known.recent_us, ' ')
-    from staged_customers join known using (user_id)
+    select {
+    lines(
+        "number",
+        "known.transactions",
+        "known.amount_cents",
+        "known.devices",
+        "recent_from_us",
+        "array_to_string(known.recent_us, ' ')",
+    )
+}
+    from staged join known using (user_id)
 """
-_DEVICES = """
-    with known as (
+_DEVICES = f"""
+    with staged as materialized (select * from {{staged}}),
+    known as (
         insert into live.device_history as known
-        select device_id, transactions, amount_cents, users, last_at from staged_devices order by device_id
+            (device_id, transactions, amount_cents, last_at, user_ids, users_before)
+        select device_id, transactions, amount_cents, last_at, user_ids::int[], 0 from staged order by device_id
         on conflict (device_id) do update set
             transactions = known.transactions + excluded.transactions,
             amount_cents = known.amount_cents + excluded.amount_cents,
-            users = known.users + excluded.users,
-            last_at = greatest(known.last_at, excluded.last_at)
-        returning device_id, transactions, amount_cents, users
+            last_at = greatest(known.last_at, excluded.last_at),
+            users_before = cardinality(known.user_ids),
+            user_ids = case
+                when excluded.user_ids <@ known.user_ids or cardinality(known.user_ids) >= {MOST_USERS}
+                then known.user_ids
+                else known.user_ids
+                    || array(select one from unnest(excluded.user_ids) one where one <> all (known.user_ids))
+            end
+        returning device_id, transactions, amount_cents, users_before, user_ids
     )
-    select number, known.transactions, known.amount_cents, known.users from staged_devices join known using (device_id)
+    select {
+    lines(
+        "number",
+        "known.transactions",
+        "known.amount_cents",
+        "users_before",
+        "array_to_string(known.user_ids[:users_before], ' ')",
+    )
+}
+    from staged join known using (device_id)
 """
-_MERCHANTS = """
-    with known as (
+_MERCHANTS = f"""
+    with staged as materialized (select * from {{staged}}),
+    known as (
         insert into live.merchant_history as known
-        select merchant, transactions, amount_cents, last_at from staged_merchants order by merchant
+        select merchant, transactions, amount_cents, last_at from staged order by merchant
         on conflict (merchant) do update set
             transactions = known.transactions + excluded.transactions,
             amount_cents = known.amount_cents + excluded.amount_cents,
             last_at = greatest(known.last_at, excluded.last_at)
         returning merchant, transactions, amount_cents
     )
-    select number, known.transactions, known.amount_cents from staged_merchants join known using (merchant)
+    select {lines("number", "known.transactions", "known.amount_cents")} from staged join known using (merchant)
 """
 
 
@@ -140,14 +168,14 @@ class Known:
 
 def add(cursor: Cursor, purchases: Purchases) -> Known:
     """Add the purchases to the history and tell what was known before each of them."""
-    is_new = _new_pairs(cursor, purchases)
+    devices, is_new = _devices(cursor, purchases)
     customers, recent, recent_from_us = _customers(cursor, purchases, is_new)
     return Known(
         {
             **customers,
             "user_seconds_since_last": _seconds_since_last(purchases, recent),
             "is_new_device": is_new.astype(np.bool_),
-            **_devices(cursor, purchases, is_new),
+            **devices,
             **_merchants(cursor, purchases),
         },
         recent,
@@ -155,34 +183,10 @@ def add(cursor: Cursor, purchases: Purchases) -> Known:
     )
 
 
-def _new_pairs(cursor: Cursor, purchases: Purchases) -> Int64s:
-    """Marks with 1 each purchase that shows its customer on its device for the first time."""
-    pairs = purchases.of_user.codes * len(purchases.devices) + purchases.of_device.codes
-    _, first = np.unique(pairs, return_index=True)
-    staged = pa.table(
-        {
-            "number": np.arange(len(first)),
-            "user_id": purchases.rows.column("user_id").take(pa.array(first)),
-            "device_id": purchases.rows.column("device_id").take(pa.array(first)),
-            "first_seen_at": purchases.rows.column("event_timestamp").take(pa.array(first)),
-        }
-    )
-    types = {"number": "int", "user_id": "int", "device_id": "text", "first_seen_at": "timestamptz"}
-    stage(cursor, "staged_pairs", types, staged)
-    fresh = copy_out(cursor, _PAIRS, {"number": pa.int64()})
-    is_new = np.zeros(len(pairs), dtype=np.int64)
-    is_new[first[fresh.column("number").to_numpy()]] = 1
-    return is_new
-
-
 def _customers(
     cursor: Cursor, purchases: Purchases, is_new: Int64s
 ) -> tuple[dict[str, npt.NDArray[Any]], Times, Int64s]:
     groups = purchases.of_user
-    order = np.argsort(groups.codes, kind="stable")
-    offsets = np.append(0, np.cumsum(groups.rows())).astype(np.int32)
-    texts = pa.array(purchases.at_us[order]).cast(pa.string())
-    times = pc.binary_join(pa.ListArray.from_arrays(pa.array(offsets), texts), ",")
     added = {"transactions": groups.rows(), "amount_cents": groups.sums(purchases.amount_cents)}
     added["devices"] = groups.sums(is_new)
     staged = pa.table(
@@ -191,13 +195,12 @@ def _customers(
             "user_id": purchases.user_ids,
             **added,
             "last_at": instants(groups.largest(purchases.at_us)),
-            "recent_us": pc.binary_join_element_wise("{", times, "}", ""),
+            "recent_us": _array_texts(purchases.at_us[np.argsort(groups.codes, kind="stable")], groups.rows()),
         }
     )
-    types = {"user_id": "int", **_TALLY, "devices": "bigint", "recent_us": "bigint[]"}
-    stage(cursor, "staged_customers", types, staged)
-    columns = {name: pa.int64() for name in ("number", *added, "recent_from_us")}
-    known = copy_out(cursor, _CUSTOMERS, {**columns, "recent_us": pa.string()}).sort_by("number")
+    types = {"user_id": "int", **_TALLY, "devices": "bigint", "recent_us": "text"}
+    answer = {**_numbers(*added, "recent_from_us"), "recent_us": pa.string()}
+    known = ask(cursor, _CUSTOMERS, types, staged, answer).sort_by("number")
     features = {
         "user_transactions": _before(known, added, "transactions", groups) + groups.earlier_rows(),
         "user_amount_cents": _before(known, added, "amount_cents", groups)
@@ -207,27 +210,32 @@ def _customers(
     return features, _kept(known.column("recent_us"), groups.rows()), known.column("recent_from_us").to_numpy()
 
 
-def _devices(cursor: Cursor, purchases: Purchases, is_new: Int64s) -> dict[str, npt.NDArray[Any]]:
-    groups = purchases.of_device
-    added = {
-        "transactions": groups.rows(),
-        "amount_cents": groups.sums(purchases.amount_cents),
-        "users": groups.sums(is_new),
-    }
+def _devices(cursor: Cursor, purchases: Purchases) -> tuple[dict[str, npt.NDArray[Any]], Int64s]:
+    """Features of the devices, and a 1 for each purchase that shows its customer on its device for the first time."""
+    groups, count = purchases.of_device, len(purchases.user_ids)
+    pairs, first = np.unique(groups.codes * count + purchases.of_user.codes, return_index=True)
+    of_pair, user_ids = pairs // count, purchases.user_ids[pairs % count].astype(np.int64)
+    added = {"transactions": groups.rows(), "amount_cents": groups.sums(purchases.amount_cents)}
     staged = pa.table(
         {
             "number": np.arange(groups.count),
             "device_id": purchases.devices,
             **added,
             "last_at": instants(groups.largest(purchases.at_us)),
+            "user_ids": _array_texts(user_ids, np.bincount(of_pair, minlength=groups.count)),
         }
     )
-    stage(cursor, "staged_devices", {"device_id": "text", **_TALLY, "users": "bigint"}, staged)
-    known = copy_out(cursor, _DEVICES, {name: pa.int64() for name in ("number", *added)}).sort_by("number")
+    answer = {**_numbers(*added, "users_before"), "user_ids": pa.string()}
+    known = ask(cursor, _DEVICES, {"device_id": "text", **_TALLY, "user_ids": "text"}, staged, answer).sort_by("number")
+    users_before = known.column("users_before").to_numpy()
+    met = _in_lists(known.column("user_ids"))
+    is_met = np.isin(_pair_numbers(of_pair, user_ids), _pair_numbers(met.customers, met.at))
+    is_new = np.zeros(len(groups.codes), dtype=np.int64)
+    is_new[first[~is_met & (users_before[of_pair] < MOST_USERS)]] = 1
     return {
         "device_transactions": _before(known, added, "transactions", groups) + groups.earlier_rows(),
-        "device_users": _before(known, added, "users", groups) + groups.earlier_sums(is_new),
-    }
+        "device_users": np.minimum(users_before[groups.codes] + groups.earlier_sums(is_new), MOST_USERS),
+    }, is_new
 
 
 def _merchants(cursor: Cursor, purchases: Purchases) -> dict[str, npt.NDArray[Any]]:
@@ -241,8 +249,7 @@ def _merchants(cursor: Cursor, purchases: Purchases) -> dict[str, npt.NDArray[An
             "last_at": instants(groups.largest(purchases.at_us)),
         }
     )
-    stage(cursor, "staged_merchants", {"merchant": "text", **_TALLY}, staged)
-    known = copy_out(cursor, _MERCHANTS, {name: pa.int64() for name in ("number", *added)}).sort_by("number")
+    known = ask(cursor, _MERCHANTS, {"merchant": "text", **_TALLY}, staged, _numbers(*added)).sort_by("number")
     return {
         "merchant_transactions": _before(known, added, "transactions", groups) + groups.earlier_rows(),
         "merchant_amount_cents": _before(known, added, "amount_cents", groups)
@@ -253,6 +260,10 @@ def _merchants(cursor: Cursor, purchases: Purchases) -> dict[str, npt.NDArray[An
 _TALLY = {"number": "int", "transactions": "bigint", "amount_cents": "bigint", "last_at": "timestamptz"}
 
 
+def _numbers(*names: str) -> dict[str, pa.DataType]:
+    return dict.fromkeys(("number", *names), pa.int64())
+
+
 def _before(known: pa.Table, added: dict[str, Int64s], column: str, groups: Groups) -> Int64s:
     """Per purchase, the figure of its key before the batch."""
     before: Int64s = known.column(column).to_numpy() - added[column]
@@ -261,12 +272,31 @@ def _before(known: pa.Table, added: dict[str, Int64s], column: str, groups: Grou
 
 def _kept(recent: pa.ChunkedArray, own: Int64s) -> Times:
     """The times in the texts, the last `own` of each left out: these are the batch's."""
-    texts = recent.combine_chunks()
-    lists = pc.split_pattern(texts, " ")
-    lengths = pc.list_value_length(lists).to_numpy(zero_copy_only=False).astype(np.int64)
-    place = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-    times = Times(np.repeat(np.arange(len(lengths)), lengths), lists.flatten().cast(pa.int64()).to_numpy())
+    times = _in_lists(recent)
+    lengths = np.bincount(times.customers, minlength=len(own))
+    place = np.arange(len(times.at)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
     return times.of(place < np.repeat(lengths - own, lengths))
+
+
+def _in_lists(texts: pa.ChunkedArray) -> Times:
+    """The numbers in the texts, each with the row it stands in."""
+    lists = pc.split_pattern(pc.utf8_trim_whitespace(texts.combine_chunks()), " ")
+    numbers = lists.flatten()
+    rows = np.repeat(np.arange(len(lists)), pc.list_value_length(lists).to_numpy(zero_copy_only=False).astype(np.int64))
+    is_number = pc.not_equal(numbers, "").to_numpy(zero_copy_only=False)
+    return Times(rows[is_number], numbers.filter(pa.array(is_number)).cast(pa.int64()).to_numpy())
+
+
+def _array_texts(values: Int64s, lengths: Int64s) -> pa.Array:
+    """The values as arrays in Postgres' notation, so many in each."""
+    offsets = pa.array(np.append(0, np.cumsum(lengths)).astype(np.int32))
+    joined = pc.binary_join(pa.ListArray.from_arrays(offsets, pa.array(values).cast(pa.string())), ",")
+    return pc.binary_join_element_wise("{", joined, "}", "")
+
+
+def _pair_numbers(devices: Int64s, user_ids: Int64s) -> Int64s:
+    """A device's number and a 32-bit customer as one."""
+    return (devices << 32) + (user_ids & 0xFFFFFFFF)
 
 
 def _seconds_since_last(purchases: Purchases, recent: Times) -> npt.NDArray[np.float64]:

@@ -26,15 +26,17 @@ class Revisions(threading.Thread):
     """Merges the revisions of live.fraud_score_revisions into Delta, again and again until stopped."""
 
     def __init__(self, database_url: str, lake: Lake, every_seconds: float, stop: threading.Event) -> None:
-        super().__init__(name="revisions", daemon=True)
+        super().__init__(name="revisions")
         self._url = database_url
         self._lake = lake
         self._every_seconds = every_seconds
         self._stop_asked = stop
 
     def run(self) -> None:
-        """Work until told to stop; what fails is tried again the next time, for nothing leaves the list before."""
-        while not self._stop_asked.wait(self._every_seconds):
+        """Work until told to stop, and once more then; what fails is tried again, for nothing leaves the list before."""
+        is_over = False
+        while not is_over:
+            is_over = self._stop_asked.wait(self._every_seconds)
             try:
                 with psycopg.connect(self._url, connect_timeout=5, application_name="revisions") as connection:
                     while merge(connection, self._lake) == _AT_ONCE:

@@ -11,7 +11,7 @@ import pyarrow as pa
 from psycopg import sql
 
 from domain.fraud import VELOCITY, FraudScore, fraud_rules, score_of_rules, velocity_window_seconds
-from spark_jobs.exchange import Cursor, copy_in, copy_out, stage
+from spark_jobs.exchange import Cursor, ask, copy_in, copy_out, lines, stage
 from spark_jobs.fraud import history
 from spark_jobs.fraud.expressions import EVENT_RULES
 from spark_jobs.fraud.groups import Int64s
@@ -46,6 +46,13 @@ COLUMNS: Mapping[str, pa.DataType] = {
 _OF_THE_EVENT = ("user_id", "transaction_id", "device_id", "merchant", "amount")
 
 SCHEMA = pa.schema(list(COLUMNS.items()))
+
+
+_SPANS = f"""
+    select {lines("number", "(extract(epoch from event_timestamp) * 1000000)::bigint")}
+    from {{staged}} join live.fraud_scores using (user_id)
+    where event_timestamp > after_at and event_timestamp <= until_at
+"""
 
 
 @dataclass(frozen=True)
@@ -144,13 +151,7 @@ def _look_up(cursor: Cursor, purchases: Purchases, customers: Int64s) -> Times:
         }
     )
     types = {"number": "int", "user_id": "int", "after_at": "timestamptz", "until_at": "timestamptz"}
-    stage(cursor, "staged_spans", types, staged)
-    found = copy_out(
-        cursor,
-        "select number, (extract(epoch from event_timestamp) * 1000000)::bigint from staged_spans "
-        "join live.fraud_scores using (user_id) where event_timestamp > after_at and event_timestamp <= until_at",
-        {"number": pa.int64(), "at": pa.int64()},
-    )
+    found = ask(cursor, _SPANS, types, staged, {"number": pa.int64(), "at": pa.int64()})
     return Times(found.column("number").to_numpy(), found.column("at").to_numpy())
 
 

@@ -179,9 +179,9 @@ class Stream:
         spark = make_session("stream", self.settings)
         spark.streams.addListener(metrics.ProgressListener())
         lake = Lake(self.settings.lake_uri)
-        Revisions(self.settings.database_url, lake, self.settings.revisions_interval_seconds, self._stop).start()
+        revisions = Revisions(self.settings.database_url, lake, self.settings.revisions_interval_seconds, self._stop)
         kept = [KeptQuery(spark, part, self.settings, self._stop) for part in queries(self.settings)]
-        threads = [threading.Thread(target=self._keep, args=[query]) for query in kept]
+        threads = [revisions, *(threading.Thread(target=self._keep, args=[query]) for query in kept)]
         for thread in threads:
             thread.start()
         for thread in threads:

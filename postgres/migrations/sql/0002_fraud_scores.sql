@@ -43,7 +43,7 @@ comment on column live.fraud_scores.user_transactions_30m is 'velocity_30m as it
 comment on column live.fraud_scores.user_devices is 'Devices of the customer known before';
 comment on column live.fraud_scores.is_new_device is 'Whether the customer was not seen on this device before';
 comment on column live.fraud_scores.device_transactions is 'Purchases on the device known before';
-comment on column live.fraud_scores.device_users is 'Customers seen on the device before';
+comment on column live.fraud_scores.device_users is 'Customers seen on the device before, 64 at most';
 comment on column live.fraud_scores.merchant_transactions is 'Purchases at the merchant known before';
 comment on column live.fraud_scores.merchant_amount_cents is 'Sum of those purchases, in hundredths of the shop''s currency';
 comment on column live.fraud_scores.velocity_30m is 'Purchases of the customer in the 30 minutes of event time up to this one, itself included; rises when late ones come';
@@ -82,28 +82,30 @@ comment on table live.customer_history is 'What is known of each customer. One r
 comment on column live.customer_history.user_id is 'Customer';
 comment on column live.customer_history.transactions is 'Purchases';
 comment on column live.customer_history.amount_cents is 'Sum of the purchases, in hundredths of the shops'' currencies';
-comment on column live.customer_history.devices is 'Devices used';
+comment on column live.customer_history.devices is 'Devices used, as far as those remember their customers';
 comment on column live.customer_history.last_at is 'Newest purchase';
-comment on column live.customer_history.recent_us is 'Times of recent purchases, microseconds since 1970: every one after recent_from_us, in no order';
+comment on column live.customer_history.recent_us is 'Times of recent purchases, microseconds since 1970: every one after recent_from_us, in the order they were met';
 comment on column live.customer_history.recent_from_us is 'Microseconds since 1970; times up to here may be missing in recent_us, 0 when none is';
 
 create table live.device_history (
-    device_id text primary key,
+    device_id text collate "C" primary key,
     transactions bigint not null,
     amount_cents bigint not null,
-    users bigint not null,
-    last_at timestamptz not null
+    last_at timestamptz not null,
+    user_ids integer[] not null,
+    users_before integer not null
 ) with (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.05);
 
 comment on table live.device_history is 'What is known of each device. One row per device.';
 comment on column live.device_history.device_id is 'Device';
 comment on column live.device_history.transactions is 'Purchases made on it';
 comment on column live.device_history.amount_cents is 'Sum of those purchases, in hundredths of the shops'' currencies';
-comment on column live.device_history.users is 'Customers who used it';
 comment on column live.device_history.last_at is 'Newest purchase';
+comment on column live.device_history.user_ids is 'Customers who used it, in the order they were met, 64 at most';
+comment on column live.device_history.users_before is 'How many of user_ids were known before the last batch with the device';
 
 create table live.merchant_history (
-    merchant text primary key,
+    merchant text collate "C" primary key,
     transactions bigint not null,
     amount_cents bigint not null,
     last_at timestamptz not null
@@ -114,18 +116,6 @@ comment on column live.merchant_history.merchant is 'Name of the merchant';
 comment on column live.merchant_history.transactions is 'Purchases made there';
 comment on column live.merchant_history.amount_cents is 'Sum of those purchases, in hundredths of the shop''s currency';
 comment on column live.merchant_history.last_at is 'Newest purchase';
-
-create table live.customer_devices (
-    user_id integer not null,
-    device_id text not null,
-    first_seen_at timestamptz not null,
-    primary key (user_id, device_id)
-);
-
-comment on table live.customer_devices is 'Which customer was seen on which device. One row per pair.';
-comment on column live.customer_devices.user_id is 'Customer';
-comment on column live.customer_devices.device_id is 'Device';
-comment on column live.customer_devices.first_seen_at is 'Event time of the purchase that showed the pair first';
 
 -- The stream keeps customers' messages in the lake only; here it remembers which it has met.
 create table live.message_arrivals (
@@ -176,5 +166,5 @@ reset role;
 
 grant usage on schema live to payments_api;
 grant select on
-    live.customer_history, live.device_history, live.merchant_history, live.customer_devices, live.fraud_scores
+    live.customer_history, live.device_history, live.merchant_history, live.fraud_scores
     to payments_api;

@@ -81,7 +81,7 @@ def totals(owner: Owner) -> tuple[Any, ...]:
 
 
 def accepted(speed_layer: SpeedLayer, parts: list[TopicBatch], batch_id: int) -> list[bool]:
-    return speed_layer.commit(parts, BatchIdentity("s", batch_id))[PAYMENTS.name].tolist()
+    return speed_layer.commit(parts, BatchIdentity("s", batch_id)).accepted[PAYMENTS.name].tolist()
 
 
 def test_a_batch_adds_rows_aggregates_progress_and_audit(speed_layer: SpeedLayer, stream: Stream, owner: Owner) -> None:
