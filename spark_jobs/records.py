@@ -1,13 +1,14 @@
 """What the stream makes of each topic's messages: one function per topic, from decoded fields to Silver columns."""
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from domain.contracts import Topic, avro_schema_text, bands, expectations, rules, topics
-from spark_jobs import decode
+from domain.contracts import Topic, avro_schema, bands, expectations, rules, topics
+from spark_jobs import decode, evolution
 from spark_jobs.expressions import classify, composite_risk_score, failures, to_minor, to_usd_minor
 from spark_jobs.fraud.expressions import EVENT_RULES, fired
 
@@ -91,19 +92,39 @@ SILVER: Mapping[str, Callable[[DataFrame], DataFrame]] = {
 """The Silver transform of each topic that the stream reads."""
 
 
-def silver_records(messages: DataFrame, topic: Topic, writers: Mapping[int, str], lateness: Lateness) -> DataFrame:
+def silver_records(
+    messages: DataFrame,
+    topic: Topic,
+    writers: Mapping[int, str],
+    lateness: Lateness,
+    carried: tuple[str, ...] = (),
+) -> DataFrame:
     """Every message of a topic, with `verdict`, the bits of `failed` expectations, `identity`, and its Silver columns.
 
-    `identity` is a hash of topic, event id and event time; the Silver columns are prefixed, see silver_prefix.
+    `identity` is a hash of topic, event id and event time; the Silver columns are prefixed, see silver_prefix. Columns
+    of the messages that are to be `carried` along stay as they are.
     """
-    decoded = decode.decode(messages, writers, avro_schema_text(topic.name))
-    derived = SILVER[topic.name](decoded.select(*MESSAGE_COLUMNS, "verdict", "record.*"))
+    kept = (*MESSAGE_COLUMNS, *carried)
+    added = evolution.additions(topic, writers)
+    decoded = decode.decode(messages, writers, json.dumps(evolution.reader_schema(topic, added)))
+    fields = [F.col(f"record.{field['name']}") for field in avro_schema(topic.name)["fields"]]
+    derived = SILVER[topic.name](decoded.select(*kept, "verdict", "record", *fields))
     derived = derived.withColumn("is_late", lateness.is_late(F.col("event_timestamp"), F.col("arrived_at")))
-    silver = [name for name in derived.columns if name not in (*MESSAGE_COLUMNS, "verdict")]
+    derived = _with_additions(derived, [field["name"] for field in added])
+    silver = [name for name in derived.columns if name not in (*kept, "verdict")]
     failed = F.when(F.col("verdict") == decode.DECODED, failures(expectations(topic.name))).otherwise(F.lit(0))
     identity = F.xxhash64("topic", topic.event_id, "event_timestamp")
     renamed = [F.col(name).alias(silver_prefix(topic) + name) for name in silver]
-    return derived.select(*MESSAGE_COLUMNS, "verdict", failed.alias("failed"), identity.alias("identity"), *renamed)
+    return derived.select(*kept, "verdict", failed.alias("failed"), identity.alias("identity"), *renamed)
+
+
+def _with_additions(derived: DataFrame, names: list[str]) -> DataFrame:
+    """With a column for each field that the contract does not know; the record itself is taken out."""
+    for name in names:
+        type_of = derived.select(f"record.{name}").schema[0].dataType
+        value = evolution.silver_value(F.col(f"record.{name}"), type_of)
+        derived = derived.withColumn(evolution.silver_name(name, derived.columns), value)
+    return derived.drop("record")
 
 
 def silver_prefix(topic: Topic) -> str:

@@ -4,16 +4,23 @@ An id never changes its meaning, so what was learned survives a restart while th
 """
 
 import json
-from collections.abc import Mapping
+import logging
+import time
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import fastavro
 import httpx
+from fastavro.schema import SchemaParseException, UnknownType
 
 from domain.contracts import Channel
 
+log = logging.getLogger("stream")
+
 _TIMEOUT_SECONDS = 10.0
+_ABSENT_SECONDS = 5.0
 
 
 class RegistryAway(ConnectionError):
@@ -26,7 +33,8 @@ class Schemas:
 
     url: str
     folder: Path
-    _unknown: set[int] = field(default_factory=set)
+    _absent: dict[int, float] = field(default_factory=dict)
+    """When the registry was asked for an id in vain, by the monotonic clock."""
 
     def writers(self, topic: Channel) -> dict[int, str]:
         """Every schema that messages of this topic may have been written with, by id.
@@ -42,22 +50,24 @@ class Schemas:
         self._keep(topic, known)
         return known
 
-    def is_new(self, topic: Channel, schema_id: int) -> bool:
-        """Whether an id that was not known when the stream started has been registered for the topic since.
+    def arrived(self, topic: Channel, schema_ids: Iterable[int]) -> set[int]:
+        """Which ids that were not known when the stream started have been registered for the topic since.
 
+        The registry is asked once for all of them, and not again for the same id within some seconds.
         Raises RegistryAway when that cannot be told now.
         """
-        if schema_id in self._unknown:
-            return False
-        if schema_id in self._registered(topic):
-            return True
-        self._unknown.add(schema_id)
-        return False
+        now = time.monotonic()
+        doubtful = {one for one in schema_ids if now - self._absent.get(one, -_ABSENT_SECONDS) >= _ABSENT_SECONDS}
+        if not doubtful:
+            return set()
+        found = doubtful & self._registered(topic).keys()
+        self._absent |= dict.fromkeys(doubtful - found, now)
+        return found
 
     def _registered(self, topic: Channel) -> dict[int, str]:
         versions = self._get(f"/subjects/{topic.subject}/versions") or []
         found = [self._get(f"/subjects/{topic.subject}/versions/{version}") for version in versions]
-        return {int(row["id"]): row["schema"] for row in found if row}
+        return {int(row["id"]): row["schema"] for row in found if row and _is_readable(row)}
 
     def _get(self, path: str) -> Any:
         """The JSON answer, or None for 404."""
@@ -83,3 +93,13 @@ class Schemas:
 
     def _file(self, topic: Channel) -> Path:
         return self.folder / f"{topic.name}.json"
+
+
+def _is_readable(row: Mapping[str, Any]) -> bool:
+    """Whether it is an Avro schema that stands by itself; messages of any other become dead letters, and say so."""
+    try:
+        fastavro.parse_schema(json.loads(row["schema"]))
+    except (ValueError, SchemaParseException, UnknownType) as error:
+        log.warning("schema %s of %s cannot be used: %s", row["id"], row.get("subject"), error)
+        return False
+    return True

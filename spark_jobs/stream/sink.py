@@ -92,11 +92,11 @@ class Sink:
 
     def _refuse_new_schemas(self, parts: list[TopicBatch]) -> None:
         for part in parts:
-            for schema_id in sorted(part.unknown_schema_ids):
-                ask = partial(self.schemas.is_new, part.topic, schema_id)
-                if insist(self.stop, "schema registry", RegistryAway, ask):
+            if unknown := part.unknown_schema_ids:
+                ask = partial(self.schemas.arrived, part.topic, unknown)
+                if arrived := insist(self.stop, "schema registry", RegistryAway, ask):
                     self.schema_arrived = True
-                    raise SchemaArrived(f"schema {schema_id} of {part.topic.name} is new")
+                    raise SchemaArrived(f"schema {min(arrived)} of {part.topic.name} is new")
 
 
 def _count(parts: Sequence[TopicBatch], committed: Committed) -> None:
