@@ -18,12 +18,24 @@ from deltalake import (
 )
 from deltalake.exceptions import CommitFailedError, TableNotFoundError
 
+from spark_jobs.object_store import storage_options
+
 _CONFIGURATION: Mapping[str, str | None] = {
     "delta.checkpointInterval": "100",
     "delta.dataSkippingNumIndexedCols": "8",
 }
 _ATTEMPTS = 20
 _WRITER = WriterProperties(compression="ZSTD", compression_level=1)
+
+
+def table_uri(lake_uri: str, name: str) -> str:
+    """Where a table of the lake lies."""
+    return f"{lake_uri.rstrip('/')}/{name}"
+
+
+def open_table(lake_uri: str, name: str) -> DeltaTable:
+    """A table as it is now, in a folder or in an object store. Raises TableNotFoundError when there is none yet."""
+    return DeltaTable(table_uri(lake_uri, name), storage_options=storage_options(lake_uri))
 
 
 @dataclass(frozen=True)
@@ -39,7 +51,6 @@ class Lake:
     """Delta tables below one folder or bucket prefix."""
 
     uri: str
-    storage_options: dict[str, str] | None = None
     _tables: dict[str, DeltaTable] = field(default_factory=dict)
 
     def append(self, name: str, rows: pa.Table, identity: BatchIdentity, partition_by: str) -> None:
@@ -67,7 +78,7 @@ class Lake:
         are read. Raises DeltaError when others changed the same files meanwhile: repeat it then.
         """
         try:
-            table = DeltaTable(f"{self.uri.rstrip('/')}/{name}", storage_options=self.storage_options)
+            table = open_table(self.uri, name)
         except TableNotFoundError:
             return 0
         found = (
@@ -77,29 +88,30 @@ class Lake:
                 source_alias="revised",
                 target_alias="stored",
                 writer_properties=_WRITER,
-                post_commithook_properties=PostCommitHookProperties(
-                    create_checkpoint=True, cleanup_expired_logs=False
-                ),
+                post_commithook_properties=PostCommitHookProperties(create_checkpoint=True, cleanup_expired_logs=False),
             )
             .when_matched_update({column: f"revised.{column}" for column in columns})
             .execute()
         )
         return int(found["num_target_rows_updated"])
 
+    def ensure(self, name: str, schema: pa.Schema, partition_by: str) -> DeltaTable:
+        """The table as this lake makes it, whether it was there before or not."""
+        return self._open(name, schema, partition_by)
+
     def _open(self, name: str, schema: pa.Schema, partition_by: str) -> DeltaTable:
         if name not in self._tables:
-            uri = f"{self.uri.rstrip('/')}/{name}"
             try:
-                self._tables[name] = DeltaTable(uri, storage_options=self.storage_options)
+                self._tables[name] = open_table(self.uri, name)
             except TableNotFoundError:
                 self._tables[name] = DeltaTable.create(
-                    uri,
+                    table_uri(self.uri, name),
                     schema,
                     mode="ignore",
                     partition_by=[partition_by],
                     name=name,
                     configuration=_CONFIGURATION,
-                    storage_options=self.storage_options,
+                    storage_options=storage_options(self.uri),
                 )
         return self._tables[name]
 

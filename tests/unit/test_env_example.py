@@ -12,10 +12,11 @@ from local.ports import Ports, variable
 from postgres.settings import MigrateSettings
 from producer.settings import ProducerSettings
 from serving.settings import ApiSettings
+from spark_jobs.object_store import ObjectStoreSettings
 from spark_jobs.settings import StreamSettings
 
 EXAMPLE = Path(__file__).parents[2] / ".env.example"
-SETTINGS = (ProducerSettings, StreamSettings, MigrateSettings, ApiSettings)
+SETTINGS = (ProducerSettings, StreamSettings, MigrateSettings, ApiSettings, ObjectStoreSettings)
 LINE = re.compile(r"^(?P<off>#?)(?P<name>[A-Z][A-Z0-9_]*)=(?P<value>.*)$")
 
 
