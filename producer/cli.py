@@ -1,5 +1,6 @@
 """The command line: `python -m producer COMMAND`."""
 
+import json
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -17,6 +18,7 @@ from producer.errors import ProducerError
 from producer.events import CHECKOUTS
 from producer.faults import parse_shares
 from producer.incidents import parse_incident
+from producer.labels import labelled
 from producer.mapping import RecordMapping, read_mapping
 from producer.progress import Progress
 from producer.pump import PacedClock, UnpacedClock
@@ -145,6 +147,16 @@ def replay(
         is_complete = send(events, Destination(to=to), ProducerSettings(), clock)
         rejected.summary()
         _finish(is_complete and not rejected.rows)
+
+
+@app.command()
+def labels(
+    count: Annotated[int, typer.Option(min=1, help="How many messages; each language and channel has an equal share.")],
+    seed: SeedOption = None,
+) -> None:
+    """Print messages of customers with the truth about them, as JSON lines."""
+    for label in labelled(count, _seed(seed)):
+        typer.echo(json.dumps(label, ensure_ascii=False))
 
 
 def _seed(seed: int | None) -> int:

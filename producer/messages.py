@@ -1,18 +1,14 @@
 """What customers write after a purchase, in their own language, and what their client claims that language is."""
 
-import tomllib
 from dataclasses import dataclass
-from functools import cache
-from importlib.resources import files
 from random import Random
 
+from domain.money import minor_unit_exponent
 from producer.draw import Weighted, derived_id
 from producer.events import MESSAGES, Event, iso_text
 from producer.purchases import Purchase
+from producer.writing import Facts, Written, sentences, write
 
-MAX_CHARACTERS = 4000
-MIN_CHARACTERS = 20
-LONG_SHARE = 0.03
 MESSAGE_NUMBER = 1000  # ids of messages; attempts count from 1
 # The chance of a message and its kind, by what happened.
 APPROVED = (0.006, Weighted.of({"review": 0.75, "support": 0.15, "complaint": 0.10}))
@@ -31,10 +27,19 @@ class PendingMessage:
     channel: str
 
 
-@cache
-def sentences() -> dict[str, dict[str, list[str]]]:
-    """Sentences by language and channel."""
-    return tomllib.loads((files("producer") / "texts.toml").read_text(encoding="utf-8"))
+def written(pending: PendingMessage, at_ms: int) -> Written:
+    """The text of a message and the truth about it; both follow from the purchase's id alone."""
+    purchase = pending.purchase
+    currency = purchase.merchant.country.currency
+    facts = Facts(
+        merchant=purchase.merchant.name,
+        amount=purchase.amount,
+        currency=currency,
+        decimals=minor_unit_exponent(currency),
+        reference=purchase.transaction_id[:8],
+        at_ms=at_ms,
+    )
+    return write(Random(purchase.bits), purchase.customer.language, pending.channel, facts)
 
 
 class Writers:
@@ -65,8 +70,8 @@ class Writers:
             "transaction_id": None if is_unlinked else purchase.transaction_id,
             "user_id": purchase.customer.user_id,
             "channel": pending.channel,
-            "language": self._claimed(language),
-            "text": self._text(language, pending),
+            "language": self.claimed(language),
+            "text": written(pending, at_ms).text,
         }
         return Event(MESSAGES, message_id, message_id, at_ms, record)
 
@@ -77,23 +82,11 @@ class Writers:
         u = self._random()
         return int((20 + 172_800 * u**6) * 1000)
 
-    def _claimed(self, language: str) -> str | None:
+    def claimed(self, language: str) -> str | None:
+        """What the client says the language is: mostly right, at times wrong or nothing."""
         u = self._random()
         if u < NO_LANGUAGE_SHARE:
             return None
         if u < NO_LANGUAGE_SHARE + WRONG_LANGUAGE_SHARE:
             return self._rng.choice([other for other in sentences() if other != language])
         return language
-
-    def _text(self, language: str, pending: PendingMessage) -> str:
-        purchase = pending.purchase
-        stock = sentences().get(language, sentences()["en"])[pending.channel]
-        length = 15 + int(60 * self._random()) if self._random() < LONG_SHARE else 1 + int(4 * self._random())
-        start = int(len(stock) * self._random())
-        text = " ".join(stock[(start + number) % len(stock)] for number in range(length))
-        text = text.format(
-            merchant=purchase.merchant.name,
-            amount=f"{purchase.amount:.2f} {purchase.merchant.country.currency}",
-            id=purchase.transaction_id[:8],
-        )
-        return text.ljust(MIN_CHARACTERS, ".")[:MAX_CHARACTERS]
