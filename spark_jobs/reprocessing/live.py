@@ -1,0 +1,322 @@
+"""An hour of the speed layer: its rows and minute cubes, compared with what Bronze gives today, and made to agree.
+
+While an hour that differs is changed, its tables are locked against writers (not readers), in the order in which the
+stream writes to them: the stream waits for that hour, and the cubes are exact at every commit.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
+
+import psycopg
+import pyarrow as pa
+import pyarrow.dataset
+from psycopg import sql
+
+from domain.contracts import Topic
+from spark_jobs.exchange import Cursor, copy_in, copy_out
+from spark_jobs.fraud import scoring
+from spark_jobs.reprocessing.boundary import Limits
+from spark_jobs.reprocessing.outcome import Differences, Outcome
+from spark_jobs.reprocessing.silver import SUPERSEDED
+from spark_jobs.stream import cubes
+from spark_jobs.stream.detail import DETAIL, PAYMENTS, TRANSACTIONS
+
+_CUBES = {"payment_minutes": cubes.PAYMENT_MINUTE_KEY, "decline_minutes": cubes.DECLINE_MINUTE_KEY}
+_CUBE_INPUT: Mapping[str, tuple[str, pa.DataType]] = {
+    "event_id": ("event_id", pa.string()),
+    "event_timestamp": ("(extract(epoch from event_timestamp) * 1000000)::bigint", pa.int64()),
+    "currency": ("currency", pa.string()),
+    "merchant_segment": ("merchant_segment", pa.string()),
+    "decline_reason": (f"coalesce(decline_reason, '{cubes.NO_REASON}')", pa.string()),
+    "is_approved": ("is_approved::int", pa.int64()),
+    "attempt_number": ("attempt_number", pa.int64()),
+    "amount_minor": ("amount_minor", pa.int64()),
+    "amount_usd_minor": ("amount_usd_minor", pa.int64()),
+    "fee_minor": ("fee_minor", pa.int64()),
+    "processing_latency_ms": ("processing_latency_ms", pa.int64()),
+    "risk_tier": ("risk_tier", pa.string()),
+    "is_late": ("is_late::int", pa.int64()),
+}
+_INSTANT = pa.timestamp("us", "UTC")
+_SCORED_AT_ONCE = 20_000
+
+Connection = psycopg.Connection[tuple[object, ...]]
+
+
+@dataclass(frozen=True)
+class Span:
+    """An hour of event time."""
+
+    day: date
+    hour: int
+
+    @property
+    def begins_at(self) -> datetime:
+        """Its first instant."""
+        return datetime.combine(self.day, time(self.hour), UTC)
+
+    @property
+    def ends_at(self) -> datetime:
+        """The first instant after it."""
+        return self.begins_at + timedelta(hours=1)
+
+    @property
+    def bounds(self) -> dict[str, object]:
+        """As parameters of a statement."""
+        return {"begins_at": self.begins_at, "ends_at": self.ends_at}
+
+
+@dataclass(frozen=True)
+class Found:
+    """What an hour looked like; `superseded` are positions of rebuilt rows that give way to newer ones."""
+
+    rows: int
+    differences: Differences
+    superseded: pa.Table
+
+
+class LiveDays:
+    """The table of live rows of a topic beside the rows that were rebuilt for it."""
+
+    def __init__(self, connection: Connection, topic: Topic, limits: Limits, accepted: Path) -> None:
+        self._connection = connection
+        self._table = DETAIL[topic.name]
+        self._accepted = accepted
+        with connection.transaction(), connection.cursor() as cursor:
+            cursor.execute(
+                "create temporary table if not exists settled_until (partition int primary key, last bigint)"
+            )
+            cursor.execute("truncate settled_until")
+            cursor.executemany("insert into settled_until values (%s, %s)", list(limits.items()))
+            cursor.execute(self._sql("create temporary table if not exists {rebuilt} (like {live})"))
+
+    def is_kept(self, day: date) -> bool:
+        """Whether Postgres still holds the day: old partitions are dropped after a while."""
+        row = self._connection.execute(
+            "select min(right(child.relname, 8)) from pg_inherits join pg_class child on child.oid = inhrelid "
+            "where inhparent = %s::regclass",
+            [f"live.{self._table.name}"],
+        ).fetchone()
+        return row is None or row[0] is None or day.strftime("%Y%m%d") >= str(row[0])
+
+    def compare(self, day: date) -> tuple[Outcome, pa.Table]:
+        """Say how the day differs, and which rebuilt rows are superseded; changes nothing."""
+        return self._day(day, heal=False)
+
+    def heal(self, day: date) -> tuple[Outcome, pa.Table]:
+        """Make the day agree, hour by hour, each in one transaction."""
+        return self._day(day, heal=True)
+
+    def _day(self, day: date, heal: bool) -> tuple[Outcome, pa.Table]:
+        hours = [self._hour(Span(day, hour), heal) for hour in range(24)]
+        total = sum((one.differences for one in hours), Differences())
+        before = sum(one.rows for one in hours)
+        after = before + total.missing - total.extra
+        superseded = pa.concat_tables([one.superseded for one in hours])
+        return Outcome(f"live.{self._table.name}", day, before, after, total), superseded
+
+    def _hour(self, span: Span, heal: bool) -> Found:
+        with self._connection.transaction(), self._connection.cursor() as cursor:
+            cursor.execute("set transaction isolation level repeatable read")
+            self._prepare(cursor)
+            self._stage(cursor, span)
+            found = self._look(cursor, span)
+            if self._table is PAYMENTS and not found.differences and _cubes_to_mend(cursor, span):
+                found = Found(found.rows, Differences(changed=1), found.superseded)
+        if found.differences and heal:
+            return self._mend(span)
+        return found
+
+    def _mend(self, span: Span) -> Found:
+        with self._connection.transaction(), self._connection.cursor() as cursor:
+            self._prepare(cursor)
+            cursor.execute("select live.ensure_partitions(%s, %s)", [self._table.name, [span.day]])
+            self._lock(cursor)
+            found = self._look(cursor, span)
+            self._change(cursor, span)
+            if self._table is TRANSACTIONS:
+                self._rescore(cursor, span)
+            if self._table is PAYMENTS:
+                for name, rows in _cubes_to_mend(cursor, span).items():
+                    _replace_cube(cursor, name, rows, span)
+                cursor.execute(
+                    "insert into live.payment_hours as known (hour, version) values (%s, 1) "
+                    "on conflict (hour) do update set version = known.version + 1",
+                    [span.begins_at],
+                )
+        return found
+
+    def _prepare(self, cursor: Cursor) -> None:
+        cursor.execute("set local datestyle = 'ISO'")
+        cursor.execute("set local timezone = 'UTC'")
+
+    def _lock(self, cursor: Cursor) -> None:
+        others = [*_CUBES, "payment_hours"] if self._table is PAYMENTS else []
+        for name in [self._table.name, *others]:
+            cursor.execute(sql.SQL("lock table live.{} in share row exclusive mode").format(sql.Identifier(name)))
+
+    def _folder(self, span: Span) -> Path:
+        return self._accepted / f"day={span.day.isoformat()}" / f"hour={span.hour}"
+
+    def _stage(self, cursor: Cursor, span: Span) -> None:
+        cursor.execute(self._sql("truncate {rebuilt}"))
+        if not self._folder(span).exists():
+            return
+        rows = pa.dataset.dataset(self._folder(span), format="parquet").to_batches(columns=list(self._table.columns))
+        for batch in rows:
+            copy_in(cursor, self._rebuilt, pa.Table.from_batches([batch]))
+        cursor.execute(self._sql("analyze {rebuilt}"))
+
+    def _look(self, cursor: Cursor, span: Span) -> Found:
+        """Fill the temporary table `differing` with the identities that differ, and count them."""
+        cursor.execute("drop table if exists differing")
+        cursor.execute(
+            self._sql(
+                "create temporary table differing on commit drop as "
+                "with here as ("
+                "  select stored.*, coalesce(stored.source_offset <= last, false) as is_settled from {live} stored"
+                "  left join settled_until on partition = source_partition"
+                "  where event_timestamp >= %(begins_at)s and event_timestamp < %(ends_at)s"
+                "), judged as ("
+                "  select {key}, w.source_partition, w.source_offset, case"
+                "    when here.source_offset is null then 'missing'"
+                "    when w.source_offset is null then case when is_settled then 'extra' else 'newer' end"
+                "    when not is_settled then 'superseded'"
+                "    when ({wanted}) is distinct from ({stored}) then 'changed'"
+                "    else 'equal' end as kind"
+                "  from {rebuilt} w full join here using ({key})"
+                ") select * from judged where kind <> 'equal' and kind <> 'newer'"
+            ),
+            span.bounds,
+        )
+        cursor.execute("select kind, count(*) from differing group by kind")
+        counts = {str(kind): int(str(count)) for kind, count in cursor.fetchall()}
+        rows = cursor.execute(
+            self._sql(
+                "select count(*) from {live} stored join settled_until on partition = source_partition "
+                "and source_offset <= last where event_timestamp >= %(begins_at)s and event_timestamp < %(ends_at)s"
+            ),
+            span.bounds,
+        ).fetchone()
+        superseded = copy_out(
+            cursor,
+            "select source_partition, source_offset from differing where kind = 'superseded'",
+            dict(zip(SUPERSEDED.names, SUPERSEDED.types, strict=True)),
+        )
+        kinds = {name: counts.get(name, 0) for name in ("missing", "extra", "changed")}
+        return Found(int(str(rows[0])) if rows else 0, Differences(**kinds), superseded)
+
+    def _change(self, cursor: Cursor, span: Span) -> None:
+        if self._table is TRANSACTIONS:
+            for name in ("fraud_scores", "fraud_score_revisions"):
+                cursor.execute(
+                    sql.SQL(
+                        "delete from live.{} score using differing, live.transactions stored where kind = 'extra' "
+                        "and stored.transaction_id = differing.transaction_id "
+                        "and stored.event_timestamp = differing.event_timestamp and score.user_id = stored.user_id "
+                        "and score.event_timestamp = stored.event_timestamp "
+                        "and score.transaction_id = stored.transaction_id"
+                    ).format(sql.Identifier(name))
+                )
+        cursor.execute(
+            self._sql(
+                "delete from {live} stored using differing where kind in ('extra', 'changed') and {matched} "
+                "and stored.event_timestamp >= %(begins_at)s and stored.event_timestamp < %(ends_at)s"
+            ),
+            span.bounds,
+        )
+        cursor.execute(
+            self._sql(
+                "insert into {live} ({columns}) select {columns} from {rebuilt} "
+                "where ({key}) in (select {key} from differing where kind in ('missing', 'changed'))"
+            )
+        )
+
+    def _rescore(self, cursor: Cursor, span: Span) -> None:
+        """Score purchases that were never scored, as the stream would if they came now, very late."""
+        new = copy_out(
+            cursor,
+            "select rebuilt.source_partition, rebuilt.source_offset from differing "
+            "join rebuilt_transactions rebuilt using (transaction_id, event_timestamp) "
+            "left join live.fraud_scores score using (user_id, event_timestamp, transaction_id) "
+            "where kind in ('missing', 'changed') and score.user_id is null",
+            dict(zip(SUPERSEDED.names, SUPERSEDED.types, strict=True)),
+        )
+        if new.num_rows == 0:
+            return
+        cursor.execute("select live.ensure_partitions('fraud_scores', %s)", [[span.day]])
+        rows = pa.dataset.dataset(self._folder(span), format="parquet").to_table()
+        chosen = rows.join(new, SUPERSEDED.names, join_type="left semi").sort_by(
+            [("batch_id", "ascending"), ("source_partition", "ascending"), ("source_offset", "ascending")]
+        )
+        for first in range(0, chosen.num_rows, _SCORED_AT_ONCE):
+            scoring.score(cursor, chosen.slice(first, _SCORED_AT_ONCE))
+
+    @property
+    def _rebuilt(self) -> sql.Identifier:
+        return sql.Identifier(f"rebuilt_{self._table.name}")
+
+    def _sql(self, text: str) -> sql.Composed:
+        names = [sql.Identifier(name) for name in self._table.columns]
+        key = [sql.Identifier(name) for name in self._table.key]
+        comma = sql.SQL(", ")
+        return sql.SQL(text).format(
+            live=sql.Identifier("live", self._table.name),
+            rebuilt=self._rebuilt,
+            columns=comma.join(names),
+            key=comma.join(key),
+            wanted=comma.join(self._qualified("w", name) for name in self._table.columns),
+            stored=comma.join(self._qualified("here", name) for name in self._table.columns),
+            matched=sql.SQL(" and ").join(sql.SQL("stored.{0} = differing.{0}").format(name) for name in key),
+        )
+
+    def _qualified(self, alias: str, name: str) -> sql.Composable:
+        """A column of one side; those of the key are merged by `using` and have no side."""
+        return sql.Identifier(name) if name in self._table.key else sql.Identifier(alias, name)
+
+
+def _cubes_to_mend(cursor: Cursor, span: Span) -> dict[str, pa.Table]:
+    """Of the cubes of the hour those that do not add up to its rows, with what they should hold."""
+    payments = _cube_input(cursor, span)
+    wanted = {"payment_minutes": cubes.payment_minutes(payments), "decline_minutes": cubes.decline_minutes(payments)}
+    return {name: rows for name, rows in wanted.items() if not _stored_cube(cursor, name, rows, span).equals(rows)}
+
+
+def _cube_input(cursor: Cursor, span: Span) -> pa.Table:
+    selected = ", ".join(f"{expression} as {name}" for name, (expression, _) in _CUBE_INPUT.items())
+    rows = copy_out(
+        cursor,
+        f"select {selected} from live.payments where event_timestamp >= '{span.begins_at.isoformat()}' "
+        f"and event_timestamp < '{span.ends_at.isoformat()}'",
+        {name: kind for name, (_, kind) in _CUBE_INPUT.items()},
+    )
+    for name, kind in (("is_approved", pa.bool_()), ("is_late", pa.bool_()), ("event_timestamp", _INSTANT)):
+        rows = rows.set_column(rows.column_names.index(name), name, rows.column(name).cast(kind))
+    return rows
+
+
+def _stored_cube(cursor: Cursor, name: str, like: pa.Table, span: Span) -> pa.Table:
+    """What the cube holds of the hour, in the shape and order of `like`."""
+    minute = "(extract(epoch from minute) * 1000000)::bigint"
+    selected = ", ".join(minute if column == "minute" else column for column in like.column_names)
+    kinds = {field.name: pa.int64() if field.name == "minute" else field.type for field in like.schema}
+    rows = copy_out(
+        cursor,
+        f"select {selected} from live.{name} where minute >= '{span.begins_at.isoformat()}' "
+        f"and minute < '{span.ends_at.isoformat()}'",
+        kinds,
+    )
+    rows = rows.set_column(0, "minute", rows.column("minute").cast(like.schema.field("minute").type))
+    return rows.sort_by([(key, "ascending") for key in _CUBES[name]]).combine_chunks().cast(like.schema)
+
+
+def _replace_cube(cursor: Cursor, name: str, rows: pa.Table, span: Span) -> None:
+    cursor.execute(
+        sql.SQL("delete from live.{} where minute >= %(begins_at)s and minute < %(ends_at)s").format(
+            sql.Identifier(name)
+        ),
+        span.bounds,
+    )
+    copy_in(cursor, sql.Identifier("live", name), rows)

@@ -1,0 +1,144 @@
+"""One reprocessing from beginning to end."""
+
+import logging
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from pathlib import Path
+
+import psycopg
+from pyspark.sql import SparkSession
+
+from domain.contracts import Topic, expectations
+from spark_jobs.lake import Lake
+from spark_jobs.records import Lateness, subscribed
+from spark_jobs.registry import RegistryAway, Schemas
+from spark_jobs.reprocessing import comparison, letters
+from spark_jobs.reprocessing.boundary import Boundary, boundary
+from spark_jobs.reprocessing.lake_day import find_table
+from spark_jobs.reprocessing.letters import Letters
+from spark_jobs.reprocessing.live import LiveDays
+from spark_jobs.reprocessing.outcome import Outcome
+from spark_jobs.reprocessing.rebuild import Bronze, Days, Staged, rebuild
+from spark_jobs.reprocessing.record import Record
+from spark_jobs.reprocessing.silver import SUPERSEDED, SilverDays
+from spark_jobs.settings import StreamSettings
+
+log = logging.getLogger("reprocess")
+
+Connection = psycopg.Connection[tuple[object, ...]]
+
+
+@dataclass
+class Reprocessing:
+    """Rebuilds a range of event dates. With `compare` nothing is changed, only said."""
+
+    spark: SparkSession
+    settings: StreamSettings
+    days: Days
+    tables: tuple[str, ...]
+    compare: bool
+    lake: Lake = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.lake = Lake(self.settings.lake_uri)
+
+    def run(self) -> list[Outcome]:
+        """Do it, and tell what was found. Run it again after any failure: what agrees already stays as it is."""
+        topics = subscribed(self.settings.topics)
+        with psycopg.connect(
+            self.settings.database_url, autocommit=True, connect_timeout=5, application_name="reprocess"
+        ) as connection:
+            record = Record(connection, self.days, self.tables, self.compare)
+            try:
+                outcomes = list(self._outcomes(connection, topics, record))
+            except Exception as error:
+                if not connection.broken:
+                    record.end(str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__)
+                raise
+            record.end()
+        return outcomes
+
+    def _outcomes(self, connection: Connection, topics: list[Topic], record: Record) -> Iterator[Outcome]:
+        settled = boundary(connection, self.lake.uri, topics)
+        for batch in settled.under_way:
+            log.info("batch %d of stream %s is under way and left to the stream", batch.number, batch.stream)
+        for topic in topics:
+            with _folder() as folder:
+                for outcome in self._topic(connection, topic, settled, folder):
+                    record.add(outcome)
+                    yield outcome
+
+    def _topic(self, connection: Connection, topic: Topic, settled: Boundary, folder: Path) -> Iterator[Outcome]:
+        staged = Staged(folder)
+        if not self._rebuild(topic, settled, staged):
+            log.info("%s: Bronze holds nothing settled; nothing to rebuild", topic.name)
+            return
+        limits = settled.limits[topic.name]
+        with comparison.open_database(folder) as database:
+            live = LiveDays(connection, topic, limits, staged.accepted)
+            silver = SilverDays(topic, self.lake, database, connection, limits, staged.accepted)
+            dead = Letters(topic, self.lake, database, connection, staged.verdicts)
+            for day in self.days:
+                yield from self._day(day, live, silver)
+            for day in dead.days():
+                with _timed() as told:
+                    told.append(dead.compare(day) if self.compare else dead.heal(day))
+                yield told[0]
+
+    def _day(self, day: date, live: LiveDays, silver: SilverDays) -> Iterator[Outcome]:
+        """Postgres first: it says which rows gave way to newer ones of the stream."""
+        superseded = SUPERSEDED.empty_table()
+        if live.is_kept(day):
+            with _timed() as told:
+                outcome, superseded = live.compare(day) if self.compare else live.heal(day)
+                told.append(outcome)
+            yield outcome
+        else:
+            log.info("%s is no longer kept in Postgres; only the lake is rebuilt", day)
+        with _timed() as told:
+            told.append(silver.compare(day, superseded) if self.compare else silver.heal(day, superseded))
+        yield told[0]
+
+    def _rebuild(self, topic: Topic, settled: Boundary, staged: Staged) -> bool:
+        if find_table(self.lake.uri, topic.bronze) is None or not settled.limits[topic.name]:
+            return False
+        began = time.monotonic()
+        since = self._since(topic)
+        bronze = Bronze(topic, self.lake.uri, settled.limits[topic.name], since)
+        schemas = Schemas(self.settings.schema_registry_url, Path(self.settings.checkpoint_dir) / "schemas")
+        writers = schemas.writers(topic)
+        if not writers:
+            raise RegistryAway(f"no schema is registered as {topic.subject}: run `python -m producer init`")
+        told = letters.positions(self.lake.uri, topic, since)
+        rebuild(self.spark, bronze, writers, Lateness(self.settings.watermark_seconds), self.days, told, staged)
+        log.info("%s: Bronze since %s judged anew, %.1f s", topic.name, since, time.monotonic() - began)
+        return True
+
+    def _since(self, topic: Topic) -> date:
+        """The first date on which an event of the range can have reached Kafka: events may be a little ahead of it."""
+        ahead = max((one.max_ahead_seconds or 0 for one in expectations(topic.name)), default=0)
+        return self.days.first - timedelta(days=1 + ahead // 86_400)
+
+
+@contextmanager
+def _folder() -> Iterator[Path]:
+    """A folder for rebuilt rows, gone afterwards."""
+    folder = Path(tempfile.mkdtemp(prefix="reprocessing-"))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder)
+
+
+@contextmanager
+def _timed() -> Iterator[list[Outcome]]:
+    """Log the outcome that the block puts into the list, and how long it took."""
+    told: list[Outcome] = []
+    began = time.monotonic()
+    yield told
+    log.info("%s, %.1f s", told[0], time.monotonic() - began)
