@@ -7,10 +7,13 @@ from types import FrameType
 import typer
 from prometheus_client import start_http_server
 
+from spark_jobs.maintenance.cli import app as maintenance
+from spark_jobs.reprocessing.command import reprocess
 from spark_jobs.settings import StreamSettings
 from spark_jobs.stream.job import Stream
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False)
+app.add_typer(maintenance, name="maintain")
 
 
 @app.callback()
@@ -18,6 +21,9 @@ def main() -> None:
     """Jobs over the Delta lake. Settings come from the environment; see spark_jobs/README.md."""
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("stream").setLevel(logging.INFO)
+
+
+app.command()(reprocess)
 
 
 @app.command()

@@ -1,0 +1,19 @@
+"""What maintenance can be told, read from the environment once at start. What is kept how long: contracts/lake.toml."""
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class MaintenanceSettings(BaseSettings):
+    """Names without the MAINTENANCE_ prefix are shared with other services."""
+
+    model_config = SettingsConfigDict(env_prefix="MAINTENANCE_", extra="ignore")
+
+    database_url: str = Field(validation_alias="DATABASE_URL")
+    lake_uri: str = Field(default="var/lake", validation_alias="LAKE_URI")
+    archive_uri: str = Field(default="", validation_alias="ARCHIVE_URI", description="Empty: expired days are gone.")
+
+    thorough_every_seconds: float = Field(default=3600, ge=0, description="Pause between cluster, vacuum and retain.")
+    database_retention_days: int = Field(default=90, ge=7, description="Age at which detail leaves Postgres.")
+    memory_bytes: int = Field(default=128 * 1024 * 1024, gt=0, description="What sorting may take before it spills.")
+    metrics_port: int = Field(default=9105, ge=0, description="Port of /metrics; 0 switches it off.")
