@@ -1,4 +1,4 @@
-"""The windowed tables as SQL, in the dialects of the engines that compute them: DuckDB live, Spark when reprocessing."""
+"""The windowed tables as SQL, in the dialects of those who compute them: DuckDB live, Spark when reprocessing."""
 
 from dataclasses import dataclass
 from typing import Literal
