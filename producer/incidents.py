@@ -1,7 +1,9 @@
-"""Bad days that can be switched on: an issuer that does not answer, a processor that drops, a wave of fraud."""
+"""Bad days that can be switched on: an issuer or processor that fails or slows down, fraud, fewer customers."""
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 from domain.contracts import reference
 from producer.durations import parse_duration
@@ -20,6 +22,7 @@ class Incident:
     issuer: str = ""
     processor: str = ""
     share: float = 0.0
+    factor: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +32,8 @@ class Conditions:
     issuers_down: frozenset[str] = frozenset()
     processor_drop: dict[str, float] = field(default_factory=dict)
     extra_fraud: float = 0.0
+    processor_slowness: dict[str, float] = field(default_factory=dict)
+    lost_share: float = 0.0
 
 
 CALM = Conditions()
@@ -36,6 +41,8 @@ DEFAULTS: dict[str, dict[str, str | float]] = {
     "issuer_outage": {"issuer": "Liberty Bank"},
     "processor_drop": {"processor": "ProcessorB", "share": 0.35},
     "fraud_burst": {"share": 0.08},
+    "latency_spike": {"processor": "ProcessorC", "factor": 3.0},
+    "volume_drop": {"share": 0.6},
 }
 
 
@@ -54,7 +61,7 @@ def parse_incident(text: str) -> Incident:
         if key in times and value:
             times[key] = int(parse_duration(value) * 1000)
         elif key in values and value:
-            values[key] = _share(value) if key == "share" else _known(key, value)
+            values[key] = _CHECKS.get(key, partial(_known, key))(value)
         else:
             known = ", ".join(f"{one}=..." for one in [*times, *values])
             raise ProducerError(f"--incident {name}: {option!r} is not understood; possible are {known}.")
@@ -82,6 +89,8 @@ class IncidentCalendar:
             issuers_down=frozenset(one.issuer for one in active if one.name == "issuer_outage"),
             processor_drop={one.processor: one.share for one in active if one.name == "processor_drop"},
             extra_fraud=sum(one.share for one in active if one.name == "fraud_burst"),
+            processor_slowness={one.processor: one.factor for one in active if one.name == "latency_spike"},
+            lost_share=max((one.share for one in active if one.name == "volume_drop"), default=0.0),
         )
         return conditions, min(bounds, default=FOREVER_MS)
 
@@ -96,9 +105,22 @@ def _share(text: str) -> float:
     return share
 
 
+def _factor(text: str) -> float:
+    try:
+        factor = float(text)
+    except ValueError:
+        factor = 0.0
+    if not 1.0 <= factor <= 100.0:
+        raise ProducerError(f"factor={text} must be a number from 1 to 100.")
+    return factor
+
+
 def _known(key: str, value: str) -> str:
     issuers = [name for country in reference()["countries"] for name in country["issuers"]]
     known = issuers if key == "issuer" else reference()["processors"]["names"]
     if value not in known:
         raise ProducerError(f"{key}={value} is unknown; choose one of {', '.join(known)}.")
     return value
+
+
+_CHECKS: dict[str, Callable[[str], float]] = {"share": _share, "factor": _factor}

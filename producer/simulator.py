@@ -52,6 +52,7 @@ class Simulator:
         self._shoppers = Shoppers(self.world, chance("shoppers"))
         self._fraudsters = Fraudsters(self.world, chance("fraudsters"))
         self._writers = Writers(chance("messages"))
+        self._losses = chance("losses")
         self._faults = Faults(scenario.bad_shares, chance("faults"), scenario.clock_behind_ms)
         self._calendar = IncidentCalendar(scenario.incidents)
         self._pending: list[tuple[int, int, Any]] = []
@@ -75,6 +76,9 @@ class Simulator:
         return buyers.buy(bits, uuid_text(bits))
 
     def _start_purchase(self, at_ms: int) -> Iterator[Event]:
+        lost = self._calendar.at(at_ms - self._schedule.start_ms).lost_share
+        if lost and self._losses.random() < lost:
+            return
         purchase = self.next_purchase(at_ms)
         self._attempt(purchase, at_ms, is_first=True)
         event = checkout_event(purchase, at_ms, self._clock.text(at_ms))
@@ -101,6 +105,8 @@ class Simulator:
         gates = approval.hazards(purchase, purchase.processor, at_ms // 3_600_000 % 24, conditions)
         reason = approval.outcome(gates, random())
         latency = approval.latency_ms(purchase, purchase.processor, reason, random())
+        if conditions.processor_slowness:
+            latency = int(latency * conditions.processor_slowness.get(purchase.processor, 1.0))
         answered_ms = at_ms + latency
         if is_first and answered_ms > self._last_first_attempt_ms:
             self._last_first_attempt_ms = answered_ms

@@ -38,3 +38,18 @@ def test_conditions_hold_from_the_start_until_the_end_of_an_incident() -> None:
     assert calendar.at(1000).issuers_down == {"Liberty Bank"}
     assert calendar.at(1700).extra_fraud == 0.08
     assert calendar.at(2000).issuers_down == frozenset()
+
+
+def test_slowness_and_lost_customers_hold_for_their_time_only() -> None:
+    calendar = IncidentCalendar(
+        (parse_incident("latency_spike:for=1s"), parse_incident("volume_drop:for=1s,share=0.4"))
+    )
+    during = calendar.at(0)
+    assert (during.processor_slowness, during.lost_share) == ({"ProcessorC": 3.0}, 0.4)
+    assert calendar.at(1000) == CALM
+
+
+@pytest.mark.parametrize("text", ["latency_spike:factor=0.5", "latency_spike:factor=x", "volume_drop:share=2"])
+def test_slowness_and_loss_stay_within_bounds(text: str) -> None:
+    with pytest.raises(ProducerError, match="must be a number from"):
+        parse_incident(text)

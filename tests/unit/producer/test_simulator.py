@@ -5,6 +5,7 @@ import json
 from collections import Counter
 from collections.abc import Callable
 from itertools import pairwise
+from statistics import median
 
 import pytest
 
@@ -139,3 +140,19 @@ def test_a_fraud_burst_raises_the_share_of_fraud(simulate: Simulate) -> None:
     checkouts = of(simulate(2000, incidents=(burst,)), CHECKOUTS)
 
     assert sum(event.record["is_fraud"] for event in checkouts) > 500
+
+
+def test_a_slow_processor_takes_its_factor_longer_and_the_others_do_not(simulate: Simulate) -> None:
+    def typical(processor: str, events: list[Event]) -> float:
+        records = [event.record for event in of(events, PAYMENTS)]
+        return median(record["processing_latency_ms"] for record in records if record["processor"] == processor)
+
+    calm = simulate(1000)
+    slow = simulate(1000, incidents=(parse_incident("latency_spike:processor=ProcessorB,factor=4"),))
+    assert typical("ProcessorB", slow) / typical("ProcessorB", calm) == pytest.approx(4, rel=0.1)
+    assert typical("ProcessorA", slow) / typical("ProcessorA", calm) == pytest.approx(1, rel=0.1)
+
+
+def test_lost_customers_buy_nothing(simulate: Simulate) -> None:
+    lost = of(simulate(2000, incidents=(parse_incident("volume_drop:share=0.75"),)), CHECKOUTS)
+    assert 400 < len(lost) < 600
