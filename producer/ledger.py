@@ -23,8 +23,15 @@ COLUMNS = (
     "decline_reason",
     "merchant_segment",
     "attempt_number",
+    "user_id",
+    "is_fraud",
+    "payment_method",
+    "device_id",
+    "merchant",
+    "location",
 )
 UNDELIVERED = "undelivered"
+_LONGEST_NAME = 1_000
 
 
 class Ledger(Protocol):
@@ -76,12 +83,14 @@ class CsvLedger:
 
 
 def _line(event: Event, kind: str) -> str:
-    """Ids, codes and numbers only: nothing here ever needs quoting."""
+    """Ids, codes and numbers need no quotes; what people name may."""
     cell = event.record.get
     return (
         f"{event.topic},{kind},{event.expect},{event.event_id},{event.event_time_ms},{_text(cell('transaction_id'))},"
         f"{_text(cell('is_approved'))},{_text(cell('amount'))},{_text(cell('currency'))},"
-        f"{_text(cell('decline_reason'))},{_text(cell('merchant_segment'))},{_text(cell('attempt_number'))}\n"
+        f"{_text(cell('decline_reason'))},{_text(cell('merchant_segment'))},{_text(cell('attempt_number'))},"
+        f"{_text(cell('user_id'))},{_text(cell('is_fraud'))},{_text(cell('payment_method'))},"
+        f"{_quoted(cell('device_id'))},{_quoted(cell('merchant'))},{_quoted(cell('location'))}\n"
     )
 
 
@@ -91,3 +100,10 @@ def _text(value: Any) -> str:
     if value is True:
         return "true"
     return "false" if value is False else str(value)
+
+
+def _quoted(value: Any) -> str:
+    """What people name, in quotes; nonsense of any length is cut off."""
+    if value is None:
+        return ""
+    return '"' + str(value)[:_LONGEST_NAME].replace('"', '""') + '"'

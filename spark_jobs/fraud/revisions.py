@@ -33,7 +33,7 @@ class Revisions(threading.Thread):
         self._stop_asked = stop
 
     def run(self) -> None:
-        """Work until told to stop, and once more then; what fails is tried again, for nothing leaves the list before."""
+        """Work until told to stop, and once more then; what fails stays on the list and is tried again."""
         is_over = False
         while not is_over:
             is_over = self._stop_asked.wait(self._every_seconds)

@@ -1,7 +1,7 @@
 """Lays all accounts of a run side by side in one database: ledger, Kafka, lake and Postgres, each read apart."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from io import BytesIO
@@ -21,7 +21,9 @@ from domain.contracts import Topic, avro_schema, topics
 from local.account import REASONS
 from local.platform import Platform
 
-TOPICS = [topics()[name] for name in ("payments.transactions", "ecommerce.transactions")]
+TOPICS = list(topics().values())
+TOPIC_NAMES = [topic.name for topic in TOPICS]
+MESSAGES = "customer.messages"
 DEAD_LETTERS = "dead_letters"
 HEADER_BYTES = 5
 MESSAGES_AT_ONCE = 10_000
@@ -50,7 +52,12 @@ class Sources:
 
 
 def gather(sources: Sources) -> duckdb.DuckDBPyConnection:
-    """A database with the tables ledger, kafka, bronze, silver, letters, repetitions, live, batches and counts."""
+    """A database with a table for each account.
+
+    They are ledger, kafka, bronze, silver, letters, repetitions, live, batches, totals, counts, purchases, and scores
+    and live_scores. Each query of the stream numbers its own batches: here those of the money are even, those of
+    messages odd.
+    """
     evidence = duckdb.connect()
     _read_ledger(evidence, sources.ledger)
     _keep(evidence, "kafka", read_kafka(sources.kafka))
@@ -78,20 +85,29 @@ def wait_until_drained(sources: Sources, within: float) -> float:
         time.sleep(0.5)
 
 
-def watermarks(servers: str) -> list[tuple[str, int, int]]:
-    """Topic, partition and end offset of everything that the stream reads."""
+def watermarks(servers: str, names: Sequence[str] = TOPIC_NAMES) -> list[tuple[str, int, int]]:
+    """Topic, partition and end offset of some topics, else of everything that the stream reads."""
     consumer = _consumer(servers)
     try:
         found = consumer.list_topics(timeout=PATIENCE_S).topics
-        pairs = [(topic.name, partition) for topic in TOPICS for partition in sorted(found[topic.name].partitions)]
+        pairs = [(name, partition) for name in names for partition in sorted(found[name].partitions)]
         return [(name, n, consumer.get_watermark_offsets(TopicPartition(name, n), PATIENCE_S)[1]) for name, n in pairs]
     finally:
         consumer.close()
 
 
-def read_kafka(servers: str) -> pa.Table:
-    """Every message of the stream's topics, from the first to the last there is now."""
-    ends = watermarks(servers)
+def read_alerts(servers: str) -> list[dict[str, Any]]:
+    """Every alert of fraud.alerts, decoded here by itself."""
+    name = "fraud.alerts"
+    values = read_kafka(servers, [name]).column("value").to_pylist()
+    schema = avro_schema(name)
+    decoded: list[Any] = [fastavro.schemaless_reader(BytesIO(value[HEADER_BYTES:]), schema, None) for value in values]
+    return decoded
+
+
+def read_kafka(servers: str, names: Sequence[str] = TOPIC_NAMES) -> pa.Table:
+    """Every message of some topics, else of all that the stream reads, from the first to the last there is now."""
+    ends = watermarks(servers, names)
     remaining = sum(high for _, _, high in ends)
     consumer = _consumer(servers)
     consumer.assign([TopicPartition(name, partition, 0) for name, partition, _ in ends])
@@ -138,6 +154,20 @@ def _keep(evidence: duckdb.DuckDBPyConnection, name: str, rows: pa.Table) -> Non
     evidence.unregister("arrived")
 
 
+_PURCHASES = """
+    create table purchases as
+    select event_id as transaction_id, event_time_ms::bigint as event_time_ms, user_id::int as user_id,
+        amount::double as amount, is_fraud = 'true' as is_fraud, payment_method, device_id, merchant,
+        trim(split_part(location, ',', 1)) as city, nullif(trim(split_part(location, ',', 2)), '') as country
+    from (
+        select distinct on (event_id, event_time_ms) *
+        from read_csv(?, header = true, all_varchar = true, union_by_name = true, quote = '"', escape = '"')
+        where topic = 'ecommerce.transactions' and expect <> 'dead_letter'
+    )
+"""
+"""Every good purchase of the ledger once."""
+
+
 def _read_ledger(evidence: duckdb.DuckDBPyConnection, folder: Path) -> None:
     """One row per event identity: how many messages carried it, and what was to become of them.
 
@@ -152,12 +182,12 @@ def _read_ledger(evidence: duckdb.DuckDBPyConnection, folder: Path) -> None:
             bool_or(expect = 'dead_letter') as is_bad,
             any_value(kind) filter (expect = 'dead_letter') as kind,
             bool_or(is_approved = 'true') as is_approved
-        from read_csv(?, header = true, all_varchar = true, union_by_name = true)
-        where topic in (?, ?)
+        from read_csv(?, header = true, all_varchar = true, union_by_name = true, quote = '"', escape = '"')
         group by all
         """,
-        [str(folder / "*.csv"), *(topic.name for topic in TOPICS)],
+        [str(folder / "*.csv")],
     )
+    evidence.execute(_PURCHASES, [str(folder / "*.csv")])
     names = [(reason, kind) for kind, reasons in REASONS.items() for reason in reasons]
     evidence.execute("create table reason_kinds (reason text, kind text)")
     evidence.executemany("insert into reason_kinds values (?, ?)", names)
@@ -168,6 +198,13 @@ def _read_lake(evidence: duckdb.DuckDBPyConnection, lake: Path) -> None:
     _keep(evidence, "bronze", pa.concat_tables([_table(lake, topic.bronze, columns) for topic in TOPICS]))
     _keep(evidence, "letters", _table(lake, DEAD_LETTERS, [*columns, "reason", "error"]))
     _keep(evidence, "silver", pa.concat_tables([_silver(lake, topic) for topic in TOPICS]))
+    for name in ("bronze", "letters", "silver"):
+        evidence.execute(f"update {name} set batch_id = batch_id * 2 + (topic = '{MESSAGES}')::int")
+    _keep(evidence, "arrived_scores", DeltaTable(str(lake / "fraud_scores")).to_pyarrow_table())
+    evidence.execute(
+        "create table scores as select *, epoch_ms(event_timestamp) as event_time_ms, "
+        "array_to_string(rules_fired, ' ') as rules from arrived_scores"
+    )
 
 
 def _silver(lake: Path, topic: Topic) -> pa.Table:
@@ -186,15 +223,22 @@ def _table(lake: Path, name: str, columns: list[str]) -> pa.Table:
 def _read_postgres(evidence: duckdb.DuckDBPyConnection, connection: psycopg.Connection[Any]) -> None:
     instant = "(extract(epoch from event_timestamp) * 1000)::bigint"
     where = "source_partition as partition, source_offset as offset"
+    batch = f"batch_id * 2 + (offsets ? '{MESSAGES}')::int"
     queries = {
         "live": f"select 'payments.transactions' as topic, event_id, {instant} as event_time_ms, {where} "
         f"from live.payments union all select 'ecommerce.transactions', transaction_id, {instant}, "
-        "source_partition, source_offset from live.transactions",
-        "batches": "select batch_id, topic.key as topic, partition.key::int as partition, "
+        "source_partition, source_offset from live.transactions "
+        f"union all select '{MESSAGES}', message_id, {instant}, source_partition, source_offset "
+        "from live.message_arrivals",
+        "live_scores": f"select transaction_id, {instant} as event_time_ms, user_id, velocity_30m, score, risk_level, "
+        "array_to_string(rules_fired, ' ') as rules, revision from live.fraud_scores",
+        "batches": f"select {batch} as batch_id, topic.key as topic, partition.key::int as partition, "
         "(partition.value ->> 0)::bigint as first, (partition.value ->> 1)::bigint as last "
         "from ops.batches, jsonb_each(offsets) topic, jsonb_each(topic.value) partition",
-        "totals": "select batch_id, records, payments, transactions, duplicates, dead_letters from ops.batches",
-        "counts": "select batch_id, topic, reason, letters from ops.dead_letter_counts",
+        "totals": f"select {batch} as batch_id, records, payments, transactions, messages, duplicates, dead_letters "
+        "from ops.batches",
+        "counts": f"select batch_id * 2 + (topic = '{MESSAGES}')::int as batch_id, topic, reason, letters "
+        "from ops.dead_letter_counts",
     }
     with TemporaryDirectory() as folder:
         for name, query in queries.items():
@@ -236,16 +280,19 @@ def _drained(sent: int, counts: dict[str, int]) -> dict[str, int]:
         "in bronze": sent,
         "in silver": counts["accepted"],
         "in dead letters": counts["dead"],
+        "scored": counts["purchases"],
+        "revisions on their way": 0,
     }
 
 
 def _progress(sources: Sources) -> dict[str, int]:
     with psycopg.connect(sources.database_url) as connection:
         row = connection.execute(
-            "select coalesce(sum(records), 0)::bigint, coalesce(sum(payments + transactions), 0)::bigint, "
-            "coalesce(sum(dead_letters), 0)::bigint from ops.batches"
+            "select coalesce(sum(records), 0)::bigint, coalesce(sum(payments + transactions + messages), 0)::bigint, "
+            "coalesce(sum(dead_letters), 0)::bigint, coalesce(sum(transactions), 0)::bigint, "
+            "(select count(*) from live.fraud_score_revisions) from ops.batches"
         ).fetchone()
-    committed, accepted, dead = row or (0, 0, 0)
+    committed, accepted, dead, purchases, revisions = row or (0, 0, 0, 0, 0)
     return {
         "committed": committed,
         "in bronze": sum(_rows(sources.lake, topic.bronze) for topic in TOPICS),
@@ -253,6 +300,9 @@ def _progress(sources: Sources) -> dict[str, int]:
         "in silver": sum(_rows(sources.lake, topic.silver) for topic in TOPICS),
         "dead": dead,
         "in dead letters": _rows(sources.lake, DEAD_LETTERS),
+        "purchases": purchases,
+        "scored": _rows(sources.lake, "fraud_scores"),
+        "revisions on their way": revisions,
     }
 
 

@@ -22,6 +22,33 @@ class Check:
     query: str
 
 
+SCORE = "transaction_id, event_time_ms, user_id, velocity_30m, score, risk_level, rules, revision"
+
+ORACLE = """
+    accepted as (
+        select purchases.* from purchases
+        join (select * from silver where topic = 'ecommerce.transactions') as silver
+            on silver.event_id = transaction_id and silver.event_time_ms = purchases.event_time_ms
+    ),
+    counted as (
+        select *, make_timestamp(event_time_ms * 1000) as moment, count(*) over (
+            partition by user_id order by event_time_ms range between 1799999 preceding and current row
+        ) as velocity from accepted
+    ),
+    points as (
+        select transaction_id, event_time_ms, velocity,
+            if(is_fraud, 50, 0) + if(amount > 5000, 30, 0) + if(payment_method = 'crypto', 20, 0)
+            + if(coalesce(country in ('Nigeria', 'NG', 'Ukraine', 'UA', 'Vietnam', 'VN'), false), 15, 0)
+            + if(hour(moment) >= 23 or hour(moment) < 5, 10, 0) + if(isodow(moment) > 5, 5, 0) + if(velocity > 5, 25, 0) as score
+        from counted
+    ),
+    expected as (
+        select *, case when score >= 75 then 'CRITICAL' when score >= 50 then 'HIGH' when score >= 25 then 'MEDIUM'
+            when score >= 10 then 'LOW' else 'MINIMAL' end as level from points
+    )
+"""
+"""The fraud rules said once more, in SQL over the ledger: purchases of Silver, with what the ledger knows of them."""
+
 ALWAYS = [
     Check(
         "messages of Kafka are not in Bronze",
@@ -114,9 +141,30 @@ ALWAYS = [
             on p.batch_id = totals.batch_id and p.topic = 'payments.transactions'
         left join (select batch_id, topic, count(*) as n from silver group by all) as t
             on t.batch_id = totals.batch_id and t.topic = 'ecommerce.transactions'
+        left join (select batch_id, topic, count(*) as n from silver group by all) as m
+            on m.batch_id = totals.batch_id and m.topic = 'customer.messages'
         where totals.records <> coalesce(b.n, 0) or totals.payments <> coalesce(p.n, 0)
-            or totals.transactions <> coalesce(t.n, 0)
-            or totals.records <> totals.payments + totals.transactions + totals.duplicates + totals.dead_letters""",
+            or totals.transactions <> coalesce(t.n, 0) or totals.messages <> coalesce(m.n, 0)
+            or totals.records <> totals.payments + totals.transactions + totals.messages + totals.duplicates
+                + totals.dead_letters""",
+    ),
+    Check(
+        "purchases have no score, or more than one, in the lake",
+        """select event_id, silver.event_time_ms, count(scores.transaction_id) from silver
+        left join scores on scores.transaction_id = event_id and scores.event_time_ms = silver.event_time_ms
+        where topic = 'ecommerce.transactions' group by all having count(scores.transaction_id) <> 1""",
+    ),
+    Check(
+        "scores are not the same in the lake and in Postgres",
+        f"""(select {SCORE} from scores except select {SCORE} from live_scores)
+        union all (select {SCORE} from live_scores except select {SCORE} from scores)""",
+    ),
+    Check(
+        "scores are not what the rules say of the ledger (purchase, velocity and score: found, expected)",
+        f"""with {ORACLE}
+        select transaction_id, velocity_30m, velocity, scores.score, expected.score
+        from scores join expected using (transaction_id, event_time_ms)
+        where velocity_30m <> velocity or scores.score <> expected.score or risk_level <> expected.level""",
     ),
     Check(
         "rows of Bronze name a batch that did not read them",
@@ -158,6 +206,20 @@ WHEN_ALL_WAS_SENT = [
 """These hold only when the producer was not killed, for it writes an event down before it sends it."""
 
 IN_POSTGRES = [
+    Check(
+        "customers, devices or merchants have another history than their purchases give",
+        """(select user_id::text, count(*), sum(floor(amount * 100 + 0.5))::bigint, max(event_timestamp)
+            from live.transactions group by 1
+            except select user_id::text, transactions, amount_cents, last_at from live.customer_history)
+        union all
+        (select device_id, count(*), sum(floor(amount * 100 + 0.5))::bigint, max(event_timestamp)
+            from live.transactions group by 1
+            except select device_id, transactions, amount_cents, last_at from live.device_history)
+        union all
+        (select merchant, count(*), sum(floor(amount * 100 + 0.5))::bigint, max(event_timestamp)
+            from live.transactions group by 1
+            except select merchant, transactions, amount_cents, last_at from live.merchant_history)""",
+    ),
     Check(
         "minutes of the payment cube are not what a recount of live.payments gives",
         """with recount as (

@@ -21,13 +21,15 @@ from local.ports import Ports
 from local.services import producer
 from producer.events import PAYMENTS
 from producer.faults import DEFAULT_SHARES
-from tests.e2e.evidence import Sources, gather, wait_until_drained
+from tests.e2e.evidence import Sources, gather, read_alerts, wait_until_drained
 from tests.e2e.hostile import HOSTILE, Hostile, Sender
 from tests.e2e.reconciliation import compare, reconcile
 
 RATE = 200
 SECONDS = 30
 SHARE = 0.01
+CUSTOMERS = 500
+"""So few that many of them buy more often than the velocity rule allows."""
 DEDUP_WINDOW_SECONDS = 5
 DRAIN_WITHIN_S = 90.0
 GOOD = Hostile("an ordinary payment", None)
@@ -58,6 +60,8 @@ def run() -> Iterator[FinishedRun]:
     data = Path(kept) if kept else Path(tempfile.mkdtemp(prefix="platform-"))
     with pytest.MonkeyPatch.context() as environment, Platform(data, Ports.free(), fresh=True) as platform:
         environment.setenv("STREAM_DEDUP_WINDOW_SECONDS", str(DEDUP_WINDOW_SECONDS))
+        environment.setenv("STREAM_REVISIONS_INTERVAL_SECONDS", "1")
+        environment.setenv("PRODUCER_CUSTOMERS", str(CUSTOMERS))
         yield _run(platform)
     if not kept:
         shutil.rmtree(data)
@@ -111,8 +115,11 @@ def test_every_account_agrees_to_the_event(run: FinishedRun) -> None:
         ("update repetitions set event_id = 'other' where rowid = 0", "neither in Silver"),
         ("delete from ledger where not is_bad and rowid < 100", "that the ledger does not know"),
         ("update ledger set sent = sent + 1, sure = sure + 1 where rowid < 100", "sent more often"),
-        ("delete from batches where batch_id = 1", "do not follow on each other"),
-        ("update totals set records = records - 1 where batch_id = 1", "other totals"),
+        ("delete from scores where rowid = 0", "have no score"),
+        ("update scores set velocity_30m = velocity_30m + 1 where rowid = 0", "not what the rules say"),
+        ("update purchases set user_id = -1 where rowid = 5", "not what the rules say"),
+        ("delete from batches where batch_id = 2", "do not follow on each other"),
+        ("update totals set records = records - 1 where batch_id = 2", "other totals"),
     ],
 )
 def test_one_lost_or_doubled_event_would_be_noticed(run: FinishedRun, tampering: str, noticed: str) -> None:
@@ -143,6 +150,21 @@ def test_the_api_shows_what_the_ledger_says(run: FinishedRun) -> None:
     assert shown["late"] > 0
     last_hour = _get(run, "/api/analytics/kpis", window="last_hour").raise_for_status().json()
     assert last_hour["attempts"] == sent
+
+
+def test_rules_fire_and_late_purchases_revise(run: FinishedRun) -> None:
+    fired = {name for (rules,) in run.rows("select distinct rules from scores") for name in rules.split()}
+    assert fired >= {"velocity", "known_fraud", "high_amount", "crypto", "high_risk_country"}
+    assert run.rows("select 1 from scores where revision > 0 limit 1")
+
+
+def test_grave_purchases_are_told(run: FinishedRun) -> None:
+    told = read_alerts(run.platform.site.kafka)
+    grave = run.rows("select transaction_id, risk_level from scores where risk_level in ('HIGH', 'CRITICAL')")
+    assert grave
+    assert {f"{purchase}:{level}" for purchase, level in grave} <= {alert["alert_id"] for alert in told}
+    assert {alert["risk_level"] for alert in told} <= {"HIGH", "CRITICAL"}
+    assert all(alert["rules_fired"] and alert["score"] >= 50 for alert in told)
 
 
 def test_an_unknown_query_parameter_is_refused(run: FinishedRun) -> None:
