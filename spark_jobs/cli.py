@@ -11,6 +11,7 @@ from spark_jobs.maintenance.cli import app as maintenance
 from spark_jobs.reprocessing.command import reprocess
 from spark_jobs.settings import StreamSettings
 from spark_jobs.stream.job import Stream
+from spark_jobs.windows.command import windows
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False)
 app.add_typer(maintenance, name="maintain")
@@ -24,6 +25,7 @@ def main() -> None:
 
 
 app.command()(reprocess)
+app.command()(windows)
 
 
 @app.command()
