@@ -23,6 +23,7 @@ class Ports:
     api: int = 8000
     stream_metrics: int = 9101
     producer_metrics: int = 9102
+    windows_metrics: int = 9103
     kafka_controller: int = 9193
     registry_management: int = 9190
 

@@ -26,6 +26,7 @@ def declare(site: Site) -> dict[str, Service]:
         _migrate(site),
         _init(site),
         _stream(site),
+        _windows(site),
         _dbt(site),
         _dbt_repeatedly(site),
         _api(site),
@@ -142,6 +143,23 @@ def _stream(site: Site) -> Service:
             f"http://{LOCALHOST}:{site.ports.stream_metrics}/metrics", containing='stream_up{query="money"} 1'
         ),
         ready_within=180,
+        stop_within=30,
+    )
+
+
+def _windows(site: Site) -> Service:
+    return Service(
+        name="windows",
+        command=lambda: _python("spark_jobs", "windows"),
+        env={
+            "DATABASE_URL": site.database_url("stream"),
+            "LAKE_URI": str(site.lake),
+            "WINDOWS_CACHE_FILE": str(site.data / "windows" / "cache.duckdb"),
+            "WINDOWS_METRICS_PORT": str(site.ports.windows_metrics),
+        },
+        needs=("stream",),
+        ports={"windows_metrics": site.ports.windows_metrics},
+        is_ready=answers_http(f"http://{LOCALHOST}:{site.ports.windows_metrics}/metrics", containing="windows_up 1"),
         stop_within=30,
     )
 
