@@ -39,7 +39,8 @@ ORACLE = """
         select transaction_id, event_time_ms, velocity,
             if(is_fraud, 50, 0) + if(amount > 5000, 30, 0) + if(payment_method = 'crypto', 20, 0)
             + if(coalesce(country in ('Nigeria', 'NG', 'Ukraine', 'UA', 'Vietnam', 'VN'), false), 15, 0)
-            + if(hour(moment) >= 23 or hour(moment) < 5, 10, 0) + if(isodow(moment) > 5, 5, 0) + if(velocity > 5, 25, 0) as score
+            + if(hour(moment) >= 23 or hour(moment) < 5, 10, 0) + if(isodow(moment) > 5, 5, 0)
+            + if(velocity > 5, 25, 0) as score
         from counted
     ),
     expected as (
