@@ -12,7 +12,7 @@ DEMO_SECONDS := $(SECONDS)
 DEMO_RATE := $(or $(RATE),1000)
 unexport SECONDS
 
-PACKAGES := contracts domain producer spark_jobs serving local postgres benchmarks
+PACKAGES := contracts domain producer spark_jobs serving local postgres benchmarks ml
 GROUPS := dev dbt
 IMAGE_GROUPS := producer stream serving migrations
 UV_LOCK := uv pip compile --generate-hashes --no-emit-index-url --no-header --no-annotate --no-strip-extras \

@@ -57,8 +57,10 @@ class _Seen:
 class SilverTable:
     """The table as of one version; `refresh` moves on to the newest."""
 
-    def __init__(self, lake_uri: str) -> None:
-        self._uri = f"{lake_uri.rstrip('/')}/{TABLE}"
+    def __init__(self, lake_uri: str, name: str = TABLE, columns: Sequence[str] = COLUMNS) -> None:
+        """`columns` are those that are read."""
+        self._columns = list(columns)
+        self._uri = f"{lake_uri.rstrip('/')}/{name}"
         self._table: DeltaTable | None = None
 
     def refresh(self) -> bool:
@@ -111,7 +113,15 @@ class SilverTable:
         storage = self._files()
         for file in files:
             rows = ds.dataset(file.path, format="parquet", filesystem=storage, schema=self._schema())
-            yield file.version, rows.to_table(columns=COLUMNS, use_threads=False)
+            yield file.version, rows.to_table(columns=self._columns, use_threads=False)
+
+    def batches(self, files: Sequence[NewFile], most_rows: int) -> Iterator[pa.Table]:
+        """The rows of new files, so many at a time. Raises FileNotFoundError when they were vacuumed."""
+        storage = self._files()
+        for file in files:
+            rows = ds.dataset(file.path, format="parquet", filesystem=storage, schema=self._schema())
+            for batch in rows.to_batches(columns=self._columns, batch_size=most_rows, use_threads=False):
+                yield pa.Table.from_batches([batch])
 
     def scan(self, first: datetime | None = None, end: datetime | None = None) -> pa.RecordBatchReader:
         """All rows with an event time in [first, end), a little at a time."""
@@ -124,7 +134,7 @@ class SilverTable:
         return (
             self._opened.to_pyarrow_dataset()
             .scanner(
-                columns=COLUMNS,
+                columns=self._columns,
                 filter=wanted,
                 use_threads=False,
                 batch_size=32_768,
@@ -160,7 +170,7 @@ class SilverTable:
 
     def _schema(self) -> pa.Schema:
         known = pa.schema(self._opened.schema().to_arrow())
-        return pa.schema([known.field(name) for name in COLUMNS])
+        return pa.schema([known.field(name) for name in self._columns])
 
 
 def _note(seen: _Seen, version: int, commit: str) -> None:

@@ -1,0 +1,1 @@
+"""Training sets, models, evaluation, registry and drift; anomalies of the live series."""

@@ -1,0 +1,1 @@
+"""What a customer's text says: language, sentiment, entities, key phrases and a summary."""

@@ -1,0 +1,1 @@
+"""What customers write, analysed beside the stream: docs/messages.md."""
