@@ -7,6 +7,7 @@ from types import FrameType
 import typer
 from prometheus_client import start_http_server
 
+from spark_jobs.dead_letters.cli import app as dead_letters
 from spark_jobs.maintenance.cli import app as maintenance
 from spark_jobs.reprocessing.command import reprocess
 from spark_jobs.settings import StreamSettings
@@ -15,6 +16,7 @@ from spark_jobs.windows.command import windows
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False)
 app.add_typer(maintenance, name="maintain")
+app.add_typer(dead_letters, name="dead-letters")
 
 
 @app.callback()

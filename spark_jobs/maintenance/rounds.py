@@ -3,7 +3,7 @@
 import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -19,6 +19,7 @@ from spark_jobs.maintenance.settings import MaintenanceSettings
 from spark_jobs.maintenance.status import measure
 from spark_jobs.maintenance.tables import KeptTable, tables
 from spark_jobs.maintenance.vacuum import VACUUM, vacuum
+from spark_jobs.rewrites import rewriting
 
 log = logging.getLogger("maintenance")
 
@@ -29,6 +30,7 @@ FAILURES = (DeltaError, OSError, pa.ArrowException, psycopg.Error, ArchiveIncomp
 """What a step may fail with while its neighbours or its disk are in trouble. All steps can be repeated."""
 
 DATABASE = "postgres"
+_REWRITE_WAIT = "30s"
 
 
 @dataclass
@@ -61,7 +63,7 @@ class Round:
     def _step(self, step: str, kept: list[KeptTable]) -> None:
         began, failures = time.monotonic(), self.failures
         for table in kept:
-            with self._reported(step, table.name):
+            with self._reported(step, table.name), self._alone(step, table.name):
                 self._record(self._work(step)(table))
         if step == RETAIN and not self.only:
             with self._reported(step, DATABASE):
@@ -69,6 +71,17 @@ class Round:
         metrics.DURATION.labels(step).set(time.monotonic() - began)
         if self.failures == failures:
             metrics.LAST_RUN.labels(step).set(time.time())
+
+    @contextmanager
+    def _alone(self, step: str, table: str) -> Iterator[None]:
+        """Keep out of the way of other rewrites of the table; raises LockNotAvailable when one takes too long."""
+        if step == VACUUM:
+            yield
+            return
+        with closing(psycopg.connect(self.settings.database_url, autocommit=True, connect_timeout=10)) as connection:
+            connection.execute(f"set lock_timeout = '{_REWRITE_WAIT}'")
+            with rewriting(connection, table):
+                yield
 
     def _work(self, step: str) -> Callable[[KeptTable], list[Work]]:
         settings, now = self.settings, datetime.now(UTC)

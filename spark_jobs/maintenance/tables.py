@@ -13,6 +13,8 @@ from deltalake.exceptions import CommitFailedError
 from deltalake.fs import DeltaStorageHandler
 
 from domain.lake import TableKeeping, keeping
+from spark_jobs.lake import table_uri
+from spark_jobs.object_store import storage_options
 
 LOG_FOLDER = "_delta_log"
 WRITER = WriterProperties(compression="ZSTD", compression_level=3, max_row_group_size=131_072)
@@ -46,7 +48,7 @@ class KeptTable:
 
     def open(self) -> DeltaTable:
         """The table as it is now."""
-        return DeltaTable(self.uri)
+        return DeltaTable(self.uri, storage_options=storage_options(self.uri))
 
     def commit(self, change: Callable[[DeltaTable], Result]) -> Result:
         """Make a change, each time to the table as it is now, until no other writer has changed the same files.
@@ -65,15 +67,15 @@ def folder(uri: str) -> pafs.FileSystem:
     """A folder, made if need be, or a bucket prefix, by the same means and credentials as the tables themselves."""
     if "://" not in uri:
         Path(uri).mkdir(parents=True, exist_ok=True)
-    return pafs.PyFileSystem(DeltaStorageHandler(uri))
+    return pafs.PyFileSystem(DeltaStorageHandler(uri, storage_options(uri)))
 
 
 def tables(lake_uri: str) -> list[KeptTable]:
     """Every Delta table directly below the lake, by name."""
     lake = folder(lake_uri)
     names = [entry.base_name for entry in lake.get_file_info(pafs.FileSelector("", allow_not_found=True))]
-    kept = [KeptTable(name, f"{lake_uri.rstrip('/')}/{name}", keeping(name)) for name in sorted(names)]
-    return [table for table in kept if DeltaTable.is_deltatable(table.uri)]
+    kept = [KeptTable(name, table_uri(lake_uri, name), keeping(name)) for name in sorted(names)]
+    return [table for table in kept if DeltaTable.is_deltatable(table.uri, storage_options(table.uri))]
 
 
 def day_column(table: DeltaTable) -> str | None:

@@ -1,0 +1,1 @@
+"""Messages that the stream refused: counted, listed, looked into, and sent again after a fix."""
