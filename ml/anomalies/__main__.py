@@ -1,0 +1,5 @@
+"""`python -m ml.anomalies`."""
+
+from ml.anomalies.cli import app
+
+app()
