@@ -67,7 +67,7 @@ class LakeDay:
         """Write the rows of the query to new files of the day."""
         schema = pa.schema([field for field in self.schema if field.name != self._column])
         columns = ", ".join(f'"{name}"' for name in schema.names)
-        rows = self._database.execute(f"select {columns} from ({query})").fetch_record_batch(_ROWS_AT_ONCE)
+        rows = self._database.execute(f"select {columns} from ({query})").to_arrow_reader(_ROWS_AT_ONCE)
         files = PyFileSystem(DeltaStorageHandler.from_table(self._table._table))
         files.create_dir(self._folder, recursive=True)
         for piece in _pieces(rows):

@@ -7,6 +7,7 @@ from pathlib import Path
 import duckdb
 import psycopg
 import pyarrow as pa
+import pyarrow.compute as pc
 from deltalake.exceptions import CommitFailedError
 
 from domain.contracts import Topic
@@ -28,9 +29,8 @@ def positions(lake_uri: str, topic: Topic, since: date) -> pa.Table:
     schema = pa.schema([("partition", pa.int32()), ("offset", pa.int64())])
     if table is None:
         return schema.empty_table()
-    rows = table.to_pyarrow_table(
-        columns=["partition", "offset"], filters=[("date", ">=", since), ("topic", "=", topic.name)]
-    )
+    found = table.to_pyarrow_table(columns=["topic", *schema.names], filters=[("date", ">=", since)])
+    rows = found.filter(pc.equal(found.column("topic"), topic.name)).select(schema.names)
     return rows.cast(schema).group_by(schema.names).aggregate([])
 
 

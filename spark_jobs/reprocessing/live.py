@@ -4,7 +4,7 @@ While an hour that differs is changed, its tables are locked against writers (no
 stream writes to them: the stream waits for that hour, and the cubes are exact at every commit.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
@@ -16,12 +16,11 @@ from psycopg import sql
 
 from domain.contracts import Topic
 from spark_jobs.exchange import Cursor, copy_in, copy_out
-from spark_jobs.fraud import scoring
 from spark_jobs.reprocessing.boundary import Limits
 from spark_jobs.reprocessing.outcome import Differences, Outcome
 from spark_jobs.reprocessing.silver import SUPERSEDED
 from spark_jobs.stream import cubes
-from spark_jobs.stream.detail import DETAIL, PAYMENTS, TRANSACTIONS
+from spark_jobs.stream.detail import DETAIL, PAYMENTS
 
 _CUBES = {"payment_minutes": cubes.PAYMENT_MINUTE_KEY, "decline_minutes": cubes.DECLINE_MINUTE_KEY}
 _CUBE_INPUT: Mapping[str, tuple[str, pa.DataType]] = {
@@ -40,7 +39,6 @@ _CUBE_INPUT: Mapping[str, tuple[str, pa.DataType]] = {
     "is_late": ("is_late::int", pa.int64()),
 }
 _INSTANT = pa.timestamp("us", "UTC")
-_SCORED_AT_ONCE = 20_000
 
 Connection = psycopg.Connection[tuple[object, ...]]
 
@@ -75,6 +73,16 @@ class Found:
     rows: int
     differences: Differences
     superseded: pa.Table
+
+
+def rows_of(accepted: Path, span: Span, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
+    """The rebuilt rows of an hour, piece by piece."""
+    folder = accepted / f"day={span.day.isoformat()}" / f"hour={span.hour}"
+    if folder.exists():
+        for batch in pa.dataset.dataset(folder, format="parquet").to_batches(
+            columns=list(columns) if columns else None
+        ):
+            yield pa.Table.from_batches([batch])
 
 
 class LiveDays:
@@ -136,8 +144,6 @@ class LiveDays:
             self._lock(cursor)
             found = self._look(cursor, span)
             self._change(cursor, span)
-            if self._table is TRANSACTIONS:
-                self._rescore(cursor, span)
             if self._table is PAYMENTS:
                 for name, rows in _cubes_to_mend(cursor, span).items():
                     _replace_cube(cursor, name, rows, span)
@@ -157,16 +163,10 @@ class LiveDays:
         for name in [self._table.name, *others]:
             cursor.execute(sql.SQL("lock table live.{} in share row exclusive mode").format(sql.Identifier(name)))
 
-    def _folder(self, span: Span) -> Path:
-        return self._accepted / f"day={span.day.isoformat()}" / f"hour={span.hour}"
-
     def _stage(self, cursor: Cursor, span: Span) -> None:
         cursor.execute(self._sql("truncate {rebuilt}"))
-        if not self._folder(span).exists():
-            return
-        rows = pa.dataset.dataset(self._folder(span), format="parquet").to_batches(columns=list(self._table.columns))
-        for batch in rows:
-            copy_in(cursor, self._rebuilt, pa.Table.from_batches([batch]))
+        for rows in rows_of(self._accepted, span, self._table.columns):
+            copy_in(cursor, self._rebuilt, rows)
         cursor.execute(self._sql("analyze {rebuilt}"))
 
     def _look(self, cursor: Cursor, span: Span) -> Found:
@@ -209,17 +209,6 @@ class LiveDays:
         return Found(int(str(rows[0])) if rows else 0, Differences(**kinds), superseded)
 
     def _change(self, cursor: Cursor, span: Span) -> None:
-        if self._table is TRANSACTIONS:
-            for name in ("fraud_scores", "fraud_score_revisions"):
-                cursor.execute(
-                    sql.SQL(
-                        "delete from live.{} score using differing, live.transactions stored where kind = 'extra' "
-                        "and stored.transaction_id = differing.transaction_id "
-                        "and stored.event_timestamp = differing.event_timestamp and score.user_id = stored.user_id "
-                        "and score.event_timestamp = stored.event_timestamp "
-                        "and score.transaction_id = stored.transaction_id"
-                    ).format(sql.Identifier(name))
-                )
         cursor.execute(
             self._sql(
                 "delete from {live} stored using differing where kind in ('extra', 'changed') and {matched} "
@@ -233,26 +222,6 @@ class LiveDays:
                 "where ({key}) in (select {key} from differing where kind in ('missing', 'changed'))"
             )
         )
-
-    def _rescore(self, cursor: Cursor, span: Span) -> None:
-        """Score purchases that were never scored, as the stream would if they came now, very late."""
-        new = copy_out(
-            cursor,
-            "select rebuilt.source_partition, rebuilt.source_offset from differing "
-            "join rebuilt_transactions rebuilt using (transaction_id, event_timestamp) "
-            "left join live.fraud_scores score using (user_id, event_timestamp, transaction_id) "
-            "where kind in ('missing', 'changed') and score.user_id is null",
-            dict(zip(SUPERSEDED.names, SUPERSEDED.types, strict=True)),
-        )
-        if new.num_rows == 0:
-            return
-        cursor.execute("select live.ensure_partitions('fraud_scores', %s)", [[span.day]])
-        rows = pa.dataset.dataset(self._folder(span), format="parquet").to_table()
-        chosen = rows.join(new, SUPERSEDED.names, join_type="left semi").sort_by(
-            [("batch_id", "ascending"), ("source_partition", "ascending"), ("source_offset", "ascending")]
-        )
-        for first in range(0, chosen.num_rows, _SCORED_AT_ONCE):
-            scoring.score(cursor, chosen.slice(first, _SCORED_AT_ONCE))
 
     @property
     def _rebuilt(self) -> sql.Identifier:

@@ -126,7 +126,7 @@ def rebuild(
 def _messages(spark: SparkSession, bronze: Bronze) -> DataFrame:
     """The settled messages; the files are read by the workers through delta-rs, wherever the lake lies."""
     table = open_table(bronze.lake_uri, bronze.topic.bronze)
-    files = [(path,) for path in _paths(table, bronze.since)]
+    files = [(str(path),) for path in _files(table, bronze.since).column("path").to_pylist()]
     tasks = max(1, min(len(files), spark.sparkContext.defaultParallelism * _TASKS_PER_CORE))
     read = partial(_read, bronze.lake_uri, bronze.topic.bronze, table.version())
     found = spark.createDataFrame(files, "path string").repartition(tasks).mapInArrow(read, _MESSAGES)
@@ -136,9 +136,14 @@ def _messages(spark: SparkSession, bronze: Bronze) -> DataFrame:
     return found.where(reduce(or_, settled, F.lit(False))).withColumnRenamed("kafka_timestamp", "arrived_at")
 
 
-def _paths(table: DeltaTable, since: date) -> list[str]:
+def count_messages(table: DeltaTable, since: date) -> int:
+    """Messages of a Bronze table that reached Kafka on this UTC date or later, by the log of the table alone."""
+    return int(pc.sum(_files(table, since).column("num_records")).as_py() or 0)
+
+
+def _files(table: DeltaTable, since: date) -> pa.Table:
     actions = pa.table(table.get_add_actions(flatten=True))
-    return [str(path) for path in actions.filter(pc.field("partition.date") >= since).column("path").to_pylist()]
+    return actions.filter(pc.field("partition.date") >= since)
 
 
 def _read(lake_uri: str, name: str, version: int, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:

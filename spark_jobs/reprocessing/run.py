@@ -23,12 +23,18 @@ from spark_jobs.reprocessing.lake_day import find_table
 from spark_jobs.reprocessing.letters import Letters
 from spark_jobs.reprocessing.live import LiveDays
 from spark_jobs.reprocessing.outcome import Outcome
-from spark_jobs.reprocessing.rebuild import Bronze, Days, Staged, rebuild
+from spark_jobs.reprocessing.rebuild import Bronze, Days, Staged, count_messages, rebuild
 from spark_jobs.reprocessing.record import Record
+from spark_jobs.reprocessing.scores import ScoreDays
 from spark_jobs.reprocessing.silver import SUPERSEDED, SilverDays
 from spark_jobs.settings import StreamSettings
+from spark_jobs.stream.speed_layer import PURCHASES
+from spark_jobs.windows.recompute import recompute
 
 log = logging.getLogger("reprocess")
+
+SILVER, SCORES, GOLD = TABLES = ("silver", "scores", "gold")
+"""What can be asked for: Silver with live rows and dead letters, fraud scores, and the windowed gold tables."""
 
 Connection = psycopg.Connection[tuple[object, ...]]
 
@@ -67,11 +73,16 @@ class Reprocessing:
         settled = boundary(connection, self.lake.uri, topics)
         for batch in settled.under_way:
             log.info("batch %d of stream %s is under way and left to the stream", batch.number, batch.stream)
-        for topic in topics:
+        for topic in topics if {SILVER, SCORES} & set(self.tables) else ():
             with _folder() as folder:
+                began = time.monotonic()
                 for outcome in self._topic(connection, topic, settled, folder):
+                    log.info("%s, %.1f s", outcome, time.monotonic() - began)
                     record.add(outcome)
                     yield outcome
+                    began = time.monotonic()
+        if GOLD in self.tables and not self.compare:
+            log.info("%d windows are due to be computed anew", recompute(connection, self.days))
 
     def _topic(self, connection: Connection, topic: Topic, settled: Boundary, folder: Path) -> Iterator[Outcome]:
         staged = Staged(folder)
@@ -83,32 +94,30 @@ class Reprocessing:
             live = LiveDays(connection, topic, limits, staged.accepted)
             silver = SilverDays(topic, self.lake, database, connection, limits, staged.accepted)
             dead = Letters(topic, self.lake, database, connection, staged.verdicts)
+            scores = ScoreDays(connection, self.lake, database, staged.accepted)
             for day in self.days:
-                yield from self._day(day, live, silver)
-            for day in dead.days():
-                with _timed() as told:
-                    told.append(dead.compare(day) if self.compare else dead.heal(day))
-                yield told[0]
+                if SILVER in self.tables:
+                    yield from self._day(day, live, silver)
+                if SCORES in self.tables and topic.name == PURCHASES and live.is_kept(day):
+                    yield from scores.compare(day) if self.compare else scores.heal(day)
+            for day in dead.days() if SILVER in self.tables else ():
+                yield dead.compare(day) if self.compare else dead.heal(day)
 
     def _day(self, day: date, live: LiveDays, silver: SilverDays) -> Iterator[Outcome]:
         """Postgres first: it says which rows gave way to newer ones of the stream."""
         superseded = SUPERSEDED.empty_table()
         if live.is_kept(day):
-            with _timed() as told:
-                outcome, superseded = live.compare(day) if self.compare else live.heal(day)
-                told.append(outcome)
+            outcome, superseded = live.compare(day) if self.compare else live.heal(day)
             yield outcome
         else:
             log.info("%s is no longer kept in Postgres; only the lake is rebuilt", day)
-        with _timed() as told:
-            told.append(silver.compare(day, superseded) if self.compare else silver.heal(day, superseded))
-        yield told[0]
+        yield silver.compare(day, superseded) if self.compare else silver.heal(day, superseded)
 
     def _rebuild(self, topic: Topic, settled: Boundary, staged: Staged) -> bool:
         if find_table(self.lake.uri, topic.bronze) is None or not settled.limits[topic.name]:
             return False
         began = time.monotonic()
-        since = self._since(topic)
+        since = _since(topic, self.days)
         bronze = Bronze(topic, self.lake.uri, settled.limits[topic.name], since)
         schemas = Schemas(self.settings.schema_registry_url, Path(self.settings.checkpoint_dir) / "schemas")
         writers = schemas.writers(topic)
@@ -119,10 +128,24 @@ class Reprocessing:
         log.info("%s: Bronze since %s judged anew, %.1f s", topic.name, since, time.monotonic() - began)
         return True
 
-    def _since(self, topic: Topic) -> date:
-        """The first date on which an event of the range can have reached Kafka: events may be a little ahead of it."""
-        ahead = max((one.max_ahead_seconds or 0 for one in expectations(topic.name)), default=0)
-        return self.days.first - timedelta(days=1 + ahead // 86_400)
+
+def preview(settings: StreamSettings, days: Days) -> Iterator[str]:
+    """Per topic what would be read of Bronze, and up to which offsets it is settled."""
+    topics = subscribed(settings.topics)
+    with psycopg.connect(settings.database_url, autocommit=True, connect_timeout=5) as connection:
+        settled = boundary(connection, settings.lake_uri, topics)
+    for topic in topics:
+        table = find_table(settings.lake_uri, topic.bronze)
+        since = _since(topic, days)
+        messages = count_messages(table, since) if table else 0
+        limits = ", ".join(f"{partition}: {last}" for partition, last in sorted(settled.limits[topic.name].items()))
+        yield f"{topic.name}: {messages} messages since {since} in {topic.bronze}; settled up to {limits or 'nothing'}"
+
+
+def _since(topic: Topic, days: Days) -> date:
+    """The first date on which an event of the range can have reached Kafka: events may be a little ahead of it."""
+    ahead = max((one.max_ahead_seconds or 0 for one in expectations(topic.name)), default=0)
+    return days.first - timedelta(days=1 + ahead // 86_400)
 
 
 @contextmanager
@@ -133,12 +156,3 @@ def _folder() -> Iterator[Path]:
         yield folder
     finally:
         shutil.rmtree(folder)
-
-
-@contextmanager
-def _timed() -> Iterator[list[Outcome]]:
-    """Log the outcome that the block puts into the list, and how long it took."""
-    told: list[Outcome] = []
-    began = time.monotonic()
-    yield told
-    log.info("%s, %.1f s", told[0], time.monotonic() - began)

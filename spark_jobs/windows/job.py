@@ -127,7 +127,7 @@ class Windows:
         )
         progress = Progress(self._silver.id, changes.version, newest_at)
         touched = {name: cache.touched(window, since) for name, window in windows().items()}
-        marks = [*_marks(touched), *_marks_of_days(days)]
+        marks = [*_marks(touched), *marks_of_days(days)]
         self._live.commit({name: found.rows for name, found in touched.items()}, marks, progress)
         for name, found in touched.items():
             metrics.ROWS.labels(name, "live").inc(found.rows.num_rows)
@@ -251,7 +251,7 @@ def _marks(touched: Mapping[str, Touched]) -> Iterator[Mark]:
             yield Mark(windows()[name], found.starts, found.older)
 
 
-def _marks_of_days(days: frozenset[date]) -> Iterator[Mark]:
+def marks_of_days(days: frozenset[date]) -> Iterator[Mark]:
     """Every window that shares an instant with these days."""
     for day in sorted(days):
         first = micros(datetime(day.year, day.month, day.day, tzinfo=UTC))

@@ -91,7 +91,7 @@ class LiveTables:
             for name, table in rows.items():
                 self._upsert(cursor, windows()[name], table, progress.newest_event_at, progress.newest_event_at)
             for mark in marks:
-                _mark(cursor, mark)
+                put_mark(cursor, mark)
             _keep(cursor, progress)
 
     def tidy(self, newest: datetime, clock: datetime) -> None:
@@ -222,7 +222,8 @@ def _upsert_statement(window: Window) -> sql.Composed:
 _UPSERTS = {name: _upsert_statement(window) for name, window in windows().items()}
 
 
-def _mark(cursor: Cursor, mark: Mark) -> None:
+def put_mark(cursor: Cursor, mark: Mark) -> None:
+    """Say that the purchases of these windows changed."""
     starts = sorted(mark.starts)
     cursor.execute(
         "insert into ops.window_revisions (window_table, window_start, window_end, revision, is_live_behind) "

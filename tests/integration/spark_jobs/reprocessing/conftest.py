@@ -22,7 +22,7 @@ from spark_jobs.records import Lateness, silver_records
 from spark_jobs.registry import Schemas
 from spark_jobs.reprocessing.outcome import Outcome
 from spark_jobs.reprocessing.rebuild import Days
-from spark_jobs.reprocessing.run import Reprocessing
+from spark_jobs.reprocessing.run import TABLES, Reprocessing
 from spark_jobs.settings import StreamSettings
 from spark_jobs.stream.identity_window import IdentityWindow
 from spark_jobs.stream.sink import Sink
@@ -178,7 +178,7 @@ class Site:
             checkpoint_dir=str(self.folder / "checkpoints"),
             topics=tuple(topic.name for topic in TOPICS),
         )
-        return Reprocessing(self.spark, settings, Days(FIRST, LAST), ("silver",), compare).run()
+        return Reprocessing(self.spark, settings, Days(FIRST, LAST), TABLES, compare).run()
 
     def differing(self) -> dict[str, tuple[int, int, int]]:
         """Per table what a comparison finds: rows missing, extra and changed."""

@@ -20,16 +20,25 @@ from spark_jobs.reprocessing.boundary import Boundary, boundary
 
 from .conftest import NEW_SCHEMA_ID, PAYMENTS, PURCHASES, SCHEMA_ID, Log, Message, Site
 
-SILVER, LETTERS = PAYMENTS.silver, "dead_letters"
+SILVER, LETTERS, SCORES = PAYMENTS.silver, "dead_letters", "fraud_scores"
+ORDER = {LETTERS: 'topic, "partition", "offset"', SCORES: "transaction_id, event_timestamp"}
 
 
 def rows(site: Site, name: str) -> list[tuple[Any, ...]]:
     """All rows of a table of the lake, in the order of their positions."""
     stored = DeltaTable(str(site.lake / name)).to_pyarrow_table()
-    order = "topic, partition, offset" if name == LETTERS else "source_partition, source_offset"
     columns = ", ".join(f'"{column}"' for column in sorted(stored.column_names))
-    order = ", ".join(f'"{column}"' for column in order.split(", "))
+    order = ORDER.get(name, "source_partition, source_offset")
     return duckdb.sql(f"select {columns} from stored order by {order}").fetchall()
+
+
+def letters(site: Site) -> set[tuple[Any, ...]]:
+    """What was refused and why; each stream that read a message left a letter."""
+    stored = DeltaTable(str(site.lake / LETTERS)).to_pyarrow_table()
+    assert stored.num_rows
+    return set(
+        duckdb.sql('select topic, "partition", "offset", key, value, reason, error, date from stored').fetchall()
+    )
 
 
 def live(site: Site) -> list[list[tuple[Any, ...]]]:
@@ -57,21 +66,22 @@ def written(site: Site, log: Log) -> list[Message]:
 
 
 def test_what_the_stream_wrote_is_rebuilt_as_it_is(site: Site, written: list[Message]) -> None:
-    versions = {name: DeltaTable(str(site.lake / name)).version() for name in (SILVER, PURCHASES.silver, LETTERS)}
+    versions = {
+        name: DeltaTable(str(site.lake / name)).version() for name in (SILVER, PURCHASES.silver, LETTERS, SCORES)
+    }
     before = live(site)
     assert site.differing() == {}
     outcomes = site.reprocess()
-    assert {one.table for one in outcomes} == {
-        "live.payments", "live.transactions", SILVER, PURCHASES.silver, LETTERS
-    }  # fmt: skip
+    silver = {SILVER, PURCHASES.silver, LETTERS, SCORES}
+    assert {one.table for one in outcomes} == silver | {"live.payments", "live.transactions", "live.fraud_scores"}
     assert sum(one.rows_before for one in outcomes if one.table == SILVER) == len(rows(site, SILVER)) > 40
     assert {name: DeltaTable(str(site.lake / name)).version() for name in versions} == versions
     assert live(site) == before
 
 
 def test_damage_is_found_and_healed(site: Site, written: list[Message]) -> None:
-    tables = (SILVER, PURCHASES.silver, LETTERS)
-    before, in_postgres = {name: rows(site, name) for name in tables}, live(site)
+    tables = (SILVER, PURCHASES.silver)
+    before, refused, in_postgres = {name: rows(site, name) for name in tables}, letters(site), live(site)
     silver = DeltaTable(str(site.lake / SILVER))
     silver.delete("source_offset % 5 = 0")
     silver.update(updates={"amount_minor": "amount_minor + 1"}, predicate="source_offset % 5 = 1")
@@ -89,6 +99,7 @@ def test_damage_is_found_and_healed(site: Site, written: list[Message]) -> None:
 
     assert site.differing() == {}
     assert {name: rows(site, name) for name in tables} == before
+    assert letters(site) == refused
     assert live(site) == in_postgres
     healed = DeltaTable(str(site.lake / SILVER))
     assert (healed.transaction_version("old"), healed.transaction_version("new")) == transactions
@@ -100,6 +111,38 @@ def test_damage_is_found_and_healed(site: Site, written: list[Message]) -> None:
     assert recorded == found[SILVER]
 
 
+def test_scores_are_healed_and_what_was_known_then_is_kept(site: Site, written: list[Message]) -> None:
+    site.reprocess()
+    in_lake, in_postgres = rows(site, SCORES), scores(site)
+    site.owner.execute("update live.fraud_scores set velocity_30m = 40, score = 3 where user_id = 1")
+    site.owner.execute("update live.fraud_scores set risk_level = 'MINIMAL', rules_fired = '{}' where user_id = 2")
+    site.owner.execute(
+        "insert into live.fraud_scores select (jsonb_populate_record(known, '{\"user_id\": 77}')).* "
+        "from live.fraud_scores known limit 1"
+    )
+    DeltaTable(str(site.lake / SCORES)).delete("user_id = 3")
+    DeltaTable(str(site.lake / SCORES)).update(updates={"velocity_30m": "9"}, predicate="user_id = 4")
+    found = site.differing()
+    assert set(found) == {SCORES, "live.fraud_scores"}
+    site.reprocess()
+    assert site.differing() == {}
+    assert (rows(site, SCORES), scores(site)) == (in_lake, in_postgres)
+
+
+def test_a_purchase_without_a_score_gets_one(site: Site, written: list[Message]) -> None:
+    site.reprocess()
+    judged = "select transaction_id, velocity_30m, score, risk_level, rules_fired from live.fraud_scores order by 1"
+    before = site.owner.execute(judged).fetchall()
+    site.owner.execute("delete from live.fraud_scores where user_id in (0, 2)")
+    site.reprocess()
+    assert site.owner.execute(judged).fetchall() == before
+    assert site.differing() == {}
+
+
+def scores(site: Site) -> list[tuple[Any, ...]]:
+    return site.owner.execute("select * from live.fraud_scores order by transaction_id").fetchall()
+
+
 def other_rules(topic: str) -> tuple[Expectation, ...]:
     """As if amounts below zero had been welcome, and yen not."""
     no_yen = Expectation("no_yen", "matches", "drop", column="currency", pattern="^(EUR|USD)$")
@@ -107,7 +150,7 @@ def other_rules(topic: str) -> tuple[Expectation, ...]:
         replace(one, action="warn")
         if one.name == "amount_not_positive"
         else no_yen
-        if one.column == "currency"
+        if one.name == "malformed_currency"
         else one
         for one in expectations(topic)
     )
@@ -141,8 +184,8 @@ def test_a_changed_rule_moves_rows_between_silver_and_dead_letters(
 
 
 def reasons(site: Site) -> list[tuple[str, int]]:
-    letters = DeltaTable(str(site.lake / LETTERS)).to_pyarrow_table()
-    return letters.group_by("reason").aggregate([("offset", "count")]).to_pandas().values.tolist()
+    stored = DeltaTable(str(site.lake / LETTERS)).to_pyarrow_table()
+    return stored.group_by("reason").aggregate([("offset", "count")]).to_pandas().values.tolist()
 
 
 def test_a_schema_that_became_known_brings_its_messages_in(site: Site, written: list[Message]) -> None:
