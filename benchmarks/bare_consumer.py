@@ -10,7 +10,7 @@ import numpy as np
 from confluent_kafka import Consumer, TopicPartition
 
 from benchmarks.report import Floats
-from domain.contracts import Topic, avro_schema
+from domain.contracts import Topic, avro_schema, outputs
 
 HEADER_BYTES = 5
 AT_ONCE = 5_000
@@ -121,3 +121,39 @@ class Listener:
         self._seen.add(event_id)
         created: float = record[self._topic.event_time].timestamp()
         return created
+
+
+class AlertListener:
+    """Notes, in a thread, when each alert of fraud.alerts reaches a plain consumer."""
+
+    def __init__(self, servers: str) -> None:
+        name = outputs()["fraud.alerts"].name
+        self._consumer = open_consumer(servers)
+        ends = partitions(self._consumer, name)
+        self._consumer.assign([TopicPartition(name, one.partition, end) for one, end in ends])
+        self._schemas = {name: fastavro.parse_schema(avro_schema(name))}
+        self._received: list[tuple[float, float, str]] = []
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._listen, name="alert consumer")
+
+    def __enter__(self) -> "AlertListener":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
+        self._consumer.close()
+
+    def latencies_ms(self, start: float, end: float, late: set[str]) -> Floats:
+        """Milliseconds from checkout to alert, of checkouts from `start` to `end` in Unix seconds and not in `late`."""
+        chosen = [(at, now) for at, now, purchase in self._received if start <= at < end and purchase not in late]
+        return np.array([(now - at) * 1000 for at, now in chosen], dtype=np.float64)
+
+    def _listen(self) -> None:
+        while not self._over.is_set():
+            message = self._consumer.poll(0.2)
+            if message is not None and not message.error():
+                now, alert = time.time(), _decode(message, self._schemas)
+                if not alert["is_revision"]:
+                    self._received.append((alert["event_timestamp"].timestamp(), now, alert["transaction_id"]))

@@ -1,7 +1,7 @@
 """One drain of filled topics through the platform, seen from outside: batches, steps, processor seconds, counts."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,14 +17,17 @@ from domain.contracts import topics
 from local.platform import Platform
 from producer.events import CHECKOUTS, PAYMENTS
 
-SERVICES = ("kafka", "postgres", "registry", "stream")
+SIDE_SERVICES = ("windows", "messages", "anomalies", "maintenance")
+"""What works beside the stream, off the money's path."""
+
+SERVICES = ("kafka", "postgres", "registry", "stream", *SIDE_SERVICES)
 POLL_S = 0.2
 STANDSTILL_S = 120.0
 
-_DONE = "select coalesce(sum(records), 0)::bigint from ops.batches"
+_DONE = "select coalesce(sum(records), 0)::bigint from ops.batches where not offsets ? 'customer.messages'"
 _COUNTS = """
     select (select count(*) from live.payments), (select count(*) from live.transactions),
-        (select coalesce(sum(attempts), 0)::bigint from live.payment_minutes)
+        (select coalesce(sum(attempts), 0)::bigint from live.payment_minutes), (select count(*) from live.fraud_scores)
 """
 
 
@@ -57,13 +60,13 @@ class Drain:
     """Rows in every place at the end."""
 
 
-def drain(platform: Platform, events: int, skip: float) -> Drain:
-    """Start the stream, and watch until Postgres and the lake hold everything.
+def drain(platform: Platform, events: int, skip: float, beside: Sequence[str] = SIDE_SERVICES) -> Drain:
+    """Start the stream and what is to work beside it, and watch until Postgres and the lake hold everything.
 
     The steady part begins with the first commit that is `skip` seconds after the stream's readiness, so that no batch
     is counted by half. Raises TimeoutError when the stream stands still.
     """
-    platform.start("stream")
+    platform.start("stream", *beside)
     with psycopg.connect(platform.site.database_url("dbt"), autocommit=True) as connection:
         ready = _reading(platform, connection)
         _watch(connection, platform, events, until=ready.at + skip)
@@ -72,7 +75,8 @@ def drain(platform: Platform, events: int, skip: float) -> Drain:
         _watch(connection, platform, events, until=float("inf"))
         done = _reading(platform, connection)
         batches = connection.execute(
-            "select extract(epoch from committed_at)::float8, records from ops.batches order by batch_id"
+            "select extract(epoch from committed_at)::float8, records from ops.batches "
+            "where not offsets ? 'customer.messages' order by batch_id"
         ).fetchall()
         counts = _counts(platform, connection)
     return Drain(ready, steady, done, [at for at, _ in batches], [records for _, records in batches], counts)
@@ -114,15 +118,18 @@ def _steps(platform: Platform) -> dict[str, float]:
     text = httpx.get(f"http://127.0.0.1:{platform.site.ports.stream_metrics}/metrics", timeout=10).text
     samples = [sample for family in text_string_to_metric_families(text) for sample in family.samples]
     money = [one for one in samples if one.labels.get("query") == "money"]
-    return {one.labels["step"]: one.value for one in money if one.name == "stream_step_duration_seconds_sum"}
+    steps = {one.labels["step"]: one.value for one in money if one.name == "stream_step_duration_seconds_sum"}
+    steps["postgres"] = steps.get("postgres", 0.0) - steps.get("scores", 0.0)
+    return steps
 
 
-def _counts(platform: Platform, connection: psycopg.Connection[tuple[int, int, int]]) -> dict[str, int]:
-    payments, transactions, attempts = connection.execute(_COUNTS).fetchone() or (0, 0, 0)
+def _counts(platform: Platform, connection: psycopg.Connection[tuple[int, int, int, int]]) -> dict[str, int]:
+    payments, transactions, attempts, scores = connection.execute(_COUNTS).fetchone() or (0, 0, 0, 0)
     return {
         "live.payments": payments,
         "live.transactions": transactions,
         "attempts in the cube": attempts,
+        "scores": scores,
         "Bronze": _lake_rows(platform.site.lake, "bronze"),
         "Silver": _lake_rows(platform.site.lake, "silver"),
     }

@@ -1,7 +1,7 @@
 """Fills the topics fast: a few thousand simulated purchases, encoded once, sent again and again as new events.
 
-Only ids and times differ between the copies. They are patched into the encoded bytes, for encoding each record anew
-would take longer than the platform takes to read it.
+Only ids, times, customers and devices differ between the copies. They are patched into the encoded bytes, for encoding
+each record anew would take longer than the platform takes to read it.
 """
 
 import time
@@ -25,6 +25,9 @@ MESSAGES_PER_S = 2_100
 
 _ID, _OTHER_ID = uuid_text(1), uuid_text(2)
 _TIME_MS = 1_750_000_000_123
+_USER, _DEVICE = 2_000_000_011, "d-ffffffffffff"
+CUSTOMERS = 400_000
+"""They take turns, each with a device of their own."""
 
 
 @dataclass(frozen=True)
@@ -34,13 +37,16 @@ class Template:
     topic: str
     parts: list[bytes]
 
-    def value(self, event_id: bytes, transaction_id: bytes, at: bytes) -> bytes:
-        """A new event. Payments hold event id, transaction id and time in this order, checkouts no event id."""
+    def value(self, event_id: bytes, transaction_id: bytes, at: bytes, customer: int) -> bytes:
+        """A new event. Payments hold event id, transaction id and time in this order; checkouts know the customer."""
         if self.topic == PAYMENTS:
             head, between, before_time, rest = self.parts
             return head + event_id + between + transaction_id + before_time + at + rest
-        head, before_time, rest = self.parts
-        return head + transaction_id + before_time + at + rest
+        head, before_user, before_time, before_device, rest = self.parts
+        device = b"d-%012x" % customer
+        return b"".join(
+            (head, transaction_id, before_user, zigzag(customer), before_time, at, before_device, device, rest)
+        )
 
 
 def templates(encoder: Encoder, count: int = TEMPLATES) -> list[Template]:
@@ -91,7 +97,7 @@ def _messages(prepared: list[Template], count: int) -> Iterator[tuple[str, bytes
         template = prepared[number % len(prepared)]
         event_id, transaction_id = f"{number:036x}".encode(), f"{number:035x}t".encode()
         is_payment = template.topic == PAYMENTS
-        value = template.value(event_id, transaction_id, as_long if is_payment else as_text)
+        value = template.value(event_id, transaction_id, as_long if is_payment else as_text, number * 7919 % CUSTOMERS)
         yield template.topic, value, transaction_id, at_ms
 
 
@@ -100,10 +106,12 @@ def _template(encoder: Encoder, event: Event) -> Template:
     is_payment = event.topic == PAYMENTS
     at = _TIME_MS if is_payment else iso_text(_TIME_MS)
     record = {**event.record, topic.event_id: _ID, topic.event_time: at}
-    marks = [_ID.encode(), zigzag(_TIME_MS)] if is_payment else [_ID.encode(), iso_text(_TIME_MS).encode()]
     if is_payment:
         record["transaction_id"] = _OTHER_ID
-        marks.insert(1, _OTHER_ID.encode())
+        marks = [_ID.encode(), _OTHER_ID.encode(), zigzag(_TIME_MS)]
+    else:
+        record |= {"user_id": _USER, "device_id": _DEVICE}
+        marks = [_ID.encode(), zigzag(_USER), iso_text(_TIME_MS).encode(), _DEVICE.encode()]
     return Template(event.topic, _cut(encoder.encode(event.topic, record), marks))
 
 

@@ -39,6 +39,7 @@ def main(
 def summarise(plan: Plan, run: Run) -> Result:
     """The figures of a run."""
     warm, cold = run.journeys.during(run.warm, run.ended), run.journeys.during(run.began, run.began + COLD_S)
+    scored = run.scored.during(run.warm, run.ended)
     total, bare = percentiles(warm.total), percentiles(run.bare)
     return Result(
         name="latency",
@@ -54,6 +55,10 @@ def summarise(plan: Plan, run: Run) -> Result:
             **percentiles(warm.to_kafka, "creation_to_kafka_"),
             **percentiles(warm.to_commit, "kafka_to_commit_"),
             **percentiles(warm.to_screen, "commit_to_kpi_"),
+            **percentiles(scored.total, "score_"),
+            **percentiles(scored.to_commit, "kafka_to_score_"),
+            **percentiles(run.alerts, "alert_"),
+            "alerts": len(run.alerts),
             **percentiles(run.kpi_query, "kpi_query_"),
             **percentiles(run.api, "api_kpis_"),
             "events": len(warm.total),
@@ -85,6 +90,9 @@ def _text(result: Result) -> list[str]:
         "  creation → Kafka client": "creation_to_kafka_",
         "  Kafka client → commit in Postgres": "kafka_to_commit_",
         "  commit → KPI read": "commit_to_kpi_",
+        "checkout → fraud score seen": "score_",
+        "  Kafka client → score committed": "kafka_to_score_",
+        "checkout → alert received from fraud.alerts": "alert_",
         "one query of the KPI view": "kpi_query_",
         "GET /api/analytics/kpis": "api_kpis_",
     }

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import psycopg
 
-from benchmarks.bare_consumer import Listener
+from benchmarks.bare_consumer import AlertListener, Listener
+from benchmarks.drain import SIDE_SERVICES
 from benchmarks.processes import Cpu, between, cpu_seconds
 from benchmarks.report import Floats, load_average
 from benchmarks.visibility import Batches, Events, Journeys, journeys, ranges_to_last_offsets
@@ -15,13 +16,13 @@ from benchmarks.watchers import ApiWatcher, KpiWatcher
 from domain.contracts import topics
 from local.platform import Platform
 from local.services import DBT_EVERY_S, producer
-from producer.events import PAYMENTS
+from producer.events import CHECKOUTS, PAYMENTS
 
 FULL = (1_000, 90.0, 180.0)
 """Purchases per second, seconds of warm-up and of measurement: what the committed result is made with."""
 
 DRAIN_WITHIN_S = 120.0
-SERVICES = ("postgres", "kafka", "registry", "stream", "api", "dbt-repeatedly", "producer")
+SERVICES = ("postgres", "kafka", "registry", "stream", "api", "dbt-repeatedly", "producer", *SIDE_SERVICES)
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,10 @@ class Run:
     late: int
     """Events that the producer made late by design; they are left out of the journeys."""
     journeys: Journeys
+    scored: Journeys
+    """Of purchases, from the checkout to its score: it is committed with the batch that the KPI counts."""
+    alerts: Floats
+    """Milliseconds from a checkout to its alert on fraud.alerts, as a plain consumer gets it."""
     bare: Floats
     kpi_query: Floats
     api: Floats
@@ -62,7 +67,7 @@ class Run:
 def measure(platform: Platform, plan: Plan) -> Run:
     """Run the platform at the plan's rate and look at it from outside."""
     load = load_average()
-    platform.start("stream", "api", "dbt", "dbt-repeatedly")
+    platform.start("stream", "api", "dbt", "dbt-repeatedly", *SIDE_SERVICES)
     if plan.is_full:
         _wait_for_the_build_to_fall_into(plan)
     site = platform.site
@@ -70,6 +75,7 @@ def measure(platform: Platform, plan: Plan) -> Run:
         KpiWatcher(site.database_url("api")) as kpi,
         ApiWatcher(site.api) as api,
         Listener(site.kafka, topics()[PAYMENTS]) as bare,
+        AlertListener(site.kafka) as alerts,
     ):
         arguments = ["--rate", str(plan.rate), "--seed", "1", "--ledger", str(platform.data / "ledger" / "run.csv")]
         platform.start_service(producer(site, "producer", "simulate", *arguments))
@@ -83,14 +89,19 @@ def measure(platform: Platform, plan: Plan) -> Run:
         platform.stop("producer")
         _wait_until_shown(site.database_url("dbt"), kpi)
     with psycopg.connect(site.database_url("dbt")) as connection:
-        events, late = _events(connection)
-        batches = _batches(connection)
+        events, late = _events(connection, "payments")
+        batches = _batches(connection, PAYMENTS)
+        purchases, _ = _events(connection, "transactions")
+        scored = journeys(purchases, _batches(connection, CHECKOUTS), kpi.polls())
+        late_purchases = _late_purchases(connection)
     return Run(
         began=began,
         warm=warm,
         ended=ended,
         late=late,
         journeys=journeys(events, batches, kpi.polls()),
+        scored=scored,
+        alerts=alerts.latencies_ms(warm, ended, late_purchases),
         bare=bare.latencies_ms(warm, ended),
         kpi_query=kpi.took_ms(warm, ended),
         api=api.took_ms(warm, ended),
@@ -127,7 +138,7 @@ def _wait_until_shown(database_url: str, kpi: KpiWatcher) -> None:
         while time.monotonic() < deadline:
             row = connection.execute(
                 "select max(batch_id), extract(epoch from clock_timestamp() - max(committed_at))::float8 "
-                "from ops.batches"
+                "from ops.batches where not jsonb_exists(offsets, 'customer.messages')"
             ).fetchone()
             if row is not None and row[1] is not None and row[1] > 5 and kpi.polls().last_batch[-1] >= row[0]:
                 return
@@ -140,10 +151,14 @@ def _refuse_when_ended(platform: Platform) -> None:
         raise RuntimeError(f"the producer ended early, see {platform.log('producer')}")
 
 
-def _events(connection: psycopg.Connection[Any]) -> tuple[Events, int]:
+def _late_purchases(connection: psycopg.Connection[Any]) -> set[str]:
+    return {row[0] for row in connection.execute("select transaction_id from live.transactions where is_late")}
+
+
+def _events(connection: psycopg.Connection[Any], table: str) -> tuple[Events, int]:
     rows = connection.execute(
         "select extract(epoch from event_timestamp)::float8, extract(epoch from arrived_at)::float8, "
-        "source_partition, source_offset, is_late from live.payments"
+        f"source_partition, source_offset, is_late from live.{table}"
     ).fetchall()
     created, in_kafka, partition, offset, is_late = map(np.array, zip(*rows, strict=True))
     on_time = ~is_late.astype(bool)
@@ -151,10 +166,11 @@ def _events(connection: psycopg.Connection[Any]) -> tuple[Events, int]:
     return Events(*(array[on_time] for array in arrays)), int(np.count_nonzero(~on_time))
 
 
-def _batches(connection: psycopg.Connection[Any]) -> Batches:
+def _batches(connection: psycopg.Connection[Any], topic: str) -> Batches:
     rows = connection.execute(
-        "select batch_id, extract(epoch from committed_at)::float8, offsets -> %s from ops.batches order by batch_id",
-        [PAYMENTS],
+        "select batch_id, extract(epoch from committed_at)::float8, offsets -> %s from ops.batches "
+        "where jsonb_exists(offsets, %s) order by batch_id",
+        [topic, topic],
     ).fetchall()
     number, committed, ranges = zip(*rows, strict=True)
     partitions = 1 + max((int(name) for own in ranges for name in own), default=0)

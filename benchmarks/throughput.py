@@ -2,6 +2,7 @@
 
 import shutil
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -9,7 +10,7 @@ from typing import Annotated
 import typer
 
 from benchmarks import bare_consumer, plots
-from benchmarks.drain import Drain, Reading, drain
+from benchmarks.drain import SIDE_SERVICES, Drain, Reading, drain
 from benchmarks.filler import fill, templates
 from benchmarks.processes import OTHERS, between
 from benchmarks.report import Reference, Result, destination, load_average, table, this_machine, write
@@ -30,7 +31,8 @@ DISTURBED_CORES = 0.2
 
 STEPS = {
     "collect": "read Kafka, decode, validate, collect as Arrow",
-    "postgres": "commit to Postgres",
+    "scores": "score purchases: history, velocity, rules",
+    "postgres": "the rest of the commit to Postgres",
     "lake": "wait for the lake after Postgres",
     "bookkeeping": "Spark's offsets, planning and checkpoints",
 }
@@ -54,38 +56,56 @@ def main(
     events: Annotated[int, typer.Option(min=10_000, help="Messages over both topics.")] = FULL[0],
     skip: Annotated[float, typer.Option(min=0, help="Seconds left out of the steady part.")] = FULL[1],
 ) -> None:
-    """Fill the topics, drain them, and count. Any option makes it a trial, kept in var/benchmarks."""
-    folder = Path(tempfile.mkdtemp(prefix="throughput-"))
+    """Fill the topics, drain them with the stream alone, then once more with everything on.
+
+    Any option makes it a trial, kept in var/benchmarks.
+    """
     load = load_average()
-    with Platform(folder, Ports.free()) as platform:
-        sent = _fill(platform, events)
-        read, seconds = bare_consumer.drain(platform.site.kafka, [PAYMENTS, CHECKOUTS])
-        typer.echo(f"plain consumer: {read / seconds:,.0f} events/s; the stream begins")
-        seen = drain(platform, events, skip)
-    _refuse_wrong_counts(sent, seen)
-    result = summarise(seen, Reference(
+    alone, _ = _drained(events, skip, beside=())
+    seen, plain = _drained(events, skip, beside=SIDE_SERVICES)
+    reference = Reference(
         "plain consumer: read, decode with fastavro, drop; one process, same topics, same run",
-        {"events_per_s": round(read / seconds)},
-    ), {"events": events, "skip_s": skip}, {"before": load, "after": load_average()})  # fmt: skip
+        {"events_per_s": round(plain)},
+    )
+    settings = {"events": events, "skip_s": skip}
+    result = summarise(seen, alone, reference, settings, {"before": load, "after": load_average()})
     readable = write(result, _text(result), destination((events, skip) == FULL))
     ends = [at - seen.ready.at for at in seen.committed_at]
     plots.throughput(ends, seen.records, skip, readable.with_suffix(".png"))
-    shutil.rmtree(folder)
     typer.echo(f"{readable.read_text()}\nwritten to {readable}")
 
 
-def summarise(seen: Drain, reference: Reference, settings: dict[str, float], load: dict[str, float]) -> Result:
-    """The figures of a drain."""
-    steady = rates(seen.steady, seen.done)
+def _drained(events: int, skip: float, beside: Sequence[str]) -> tuple[Drain, float]:
+    """A drain on a platform of its own, and the events per second of a plain consumer just before."""
+    folder = Path(tempfile.mkdtemp(prefix="throughput-"))
+    with Platform(folder, Ports.free()) as platform:
+        sent = _fill(platform, events)
+        read, seconds = bare_consumer.drain(platform.site.kafka, [PAYMENTS, CHECKOUTS])
+        typer.echo(
+            f"plain consumer: {read / seconds:,.0f} events/s; the stream begins, beside it {beside or 'nothing'}"
+        )
+        seen = drain(platform, events, skip, beside)
+    shutil.rmtree(folder)
+    _refuse_wrong_counts(sent, seen)
+    return seen, read / seconds
+
+
+def summarise(
+    seen: Drain, alone: Drain, reference: Reference, settings: dict[str, float], load: dict[str, float]
+) -> Result:
+    """The figures of a drain with everything on, beside those of the stream alone."""
+    steady, quiet = rates(seen.steady, seen.done), rates(alone.steady, alone.done)
     speeds = {
         "events_per_s": round(seen.done.events / (seen.done.at - seen.ready.at)),
         "steady_events_per_s": round(steady.events / steady.seconds),
+        "stream_alone_steady_events_per_s": round(quiet.events / quiet.seconds),
     }
     metrics = {
         **speeds,
         "seconds": round(seen.done.at - seen.ready.at, 1),
         "batches": len(seen.records),
         "wall_us_per_event": _rounded(steady.wall),
+        "stream_alone_wall_us_per_event": _rounded(quiet.wall),
         "cpu_us_per_event": _rounded(steady.cpu),
         "cores_used": _rounded(steady.cores, 2),
         "rows": seen.counts,
@@ -145,6 +165,7 @@ def _refuse_wrong_counts(sent: dict[str, int], seen: Drain) -> None:
         "live.payments": sent[PAYMENTS],
         "live.transactions": sent[CHECKOUTS],
         "attempts in the cube": sent[PAYMENTS],
+        "scores": sent[CHECKOUTS],
         "Bronze": everything,
         "Silver": everything,
     }
@@ -162,9 +183,15 @@ def _text(result: Result) -> list[str]:
     speeds = [
         ["all of it, from the stream's readiness on", metrics["events_per_s"], f"{result.ratio['events_per_s']:.2f}"],
         ["steady", metrics["steady_events_per_s"], f"{result.ratio['steady_events_per_s']:.2f}"],
+        [
+            "steady, with nothing beside the stream",
+            metrics["stream_alone_steady_events_per_s"],
+            f"{result.ratio['stream_alone_steady_events_per_s']:.2f}",
+        ],
         ["plain consumer", plain, "1.00"],
     ]
-    wall = [[STEPS.get(name, name), value] for name, value in metrics["wall_us_per_event"].items()]
+    quiet = metrics["stream_alone_wall_us_per_event"]
+    wall = [[STEPS.get(name, name), value, quiet[name]] for name, value in metrics["wall_us_per_event"].items()]
     cpu = [[name, value, f"{metrics['cores_used'][name]:.2f}"] for name, value in metrics["cpu_us_per_event"].items()]
     return [
         "# Throughput: draining filled topics into Bronze, Silver and Postgres",
@@ -183,7 +210,7 @@ def _text(result: Result) -> list[str]:
         "",
         "## Where the microseconds go, per event, in the steady part",
         "",
-        *table(["step of a batch", "µs"], wall),
+        *table(["step of a batch", "µs, everything on", "µs, stream alone"], wall),
         "",
         *table(["process", "µs of processor", "cores"], cpu),
         "",

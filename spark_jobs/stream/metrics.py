@@ -15,7 +15,7 @@ UP = Gauge("stream_up", "1 while the query runs, 0 while it is down or starting.
 EVENTS = Counter("stream_events_total", "Messages processed, by what became of them.", ["topic", "outcome"])
 STEP_SECONDS = Histogram(
     "stream_step_duration_seconds",
-    "Time of each step of a batch.",
+    "Time of each step of a batch; `scores` is part of `postgres`.",
     ["query", "step"],
     buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
 )

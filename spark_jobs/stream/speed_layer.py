@@ -18,7 +18,7 @@ from spark_jobs.exchange import Cursor, copy_in
 from spark_jobs.fraud import scoring
 from spark_jobs.fraud.scoring import Scores
 from spark_jobs.lake import BatchIdentity
-from spark_jobs.stream import audit, cubes
+from spark_jobs.stream import audit, cubes, metrics
 from spark_jobs.stream.batch import Mask, TopicBatch, positions
 from spark_jobs.stream.detail import DETAIL, DetailTable
 
@@ -36,8 +36,9 @@ class Committed:
 class SpeedLayer:
     """One connection to the schema `live`, opened when first needed and again after it broke."""
 
-    def __init__(self, database_url: str) -> None:
+    def __init__(self, database_url: str, query: str = "money") -> None:
         self._url = database_url
+        self._query = query
         self._connection: psycopg.Connection[tuple[object, ...]] | None = None
         self._known_days: set[tuple[str, object]] = set()
 
@@ -54,7 +55,8 @@ class SpeedLayer:
                 if _is_committed(cursor, identity):
                     return _complete(cursor, parts)
                 accepted = {part.topic.name: _insert(connection, cursor, part) for part in parts}
-                scores = scoring.score(cursor, _purchases(parts, accepted))
+                with metrics.STEP_SECONDS.labels(self._query, "scores").time():
+                    scores = scoring.score(cursor, _purchases(parts, accepted))
                 _aggregate(cursor, parts, accepted)
                 audit.record(cursor, parts, accepted, identity)
                 return Committed(accepted, scores)

@@ -18,7 +18,7 @@ def prepared() -> list[Template]:
     return templates(Encoder({PAYMENTS: 2, CHECKOUTS: 1}), 50)
 
 
-def decoded(template: Template, *patches: bytes) -> dict[str, Any]:
+def decoded(template: Template, *patches: Any) -> dict[str, Any]:
     value = template.value(*patches)
     body = BytesIO(value[5:])
     record: Any = fastavro.schemaless_reader(body, avro_schema(template.topic), None)
@@ -33,16 +33,17 @@ def test_both_topics_are_among_the_templates(prepared: list[Template]) -> None:
 
 def test_a_payment_gets_its_own_ids_and_time(prepared: list[Template]) -> None:
     template = next(one for one in prepared if one.topic == PAYMENTS)
-    record = decoded(template, b"e" * 36, b"t" * 36, zigzag(1_790_000_000_456))
+    record = decoded(template, b"e" * 36, b"t" * 36, zigzag(1_790_000_000_456), 7)
     assert (record["event_id"], record["transaction_id"]) == ("e" * 36, "t" * 36)
     assert record["event_timestamp"] == datetime.fromtimestamp(1_790_000_000.456, UTC)
     assert record["amount"] > 0
 
 
-def test_a_checkout_gets_its_own_id_and_time(prepared: list[Template]) -> None:
+def test_a_checkout_gets_its_own_id_time_customer_and_device(prepared: list[Template]) -> None:
     template = next(one for one in prepared if one.topic == CHECKOUTS)
-    record = decoded(template, b"e" * 36, b"t" * 36, b"2026-09-21T12:00:00.000Z")
+    record = decoded(template, b"e" * 36, b"t" * 36, b"2026-09-21T12:00:00.000Z", 399_999)
     assert record["transaction_id"] == "t" * 36
+    assert (record["user_id"], record["device_id"]) == (399_999, "d-000000061a7f")
     assert record["timestamp"] == "2026-09-21T12:00:00.000Z"
 
 
