@@ -9,6 +9,7 @@ from prometheus_client import start_http_server
 
 from spark_jobs.dead_letters.cli import app as dead_letters
 from spark_jobs.maintenance.cli import app as maintenance
+from spark_jobs.messages.command import messages
 from spark_jobs.reprocessing.command import reprocess
 from spark_jobs.settings import StreamSettings
 from spark_jobs.stream.job import Stream
@@ -28,6 +29,7 @@ def main() -> None:
 
 app.command()(reprocess)
 app.command()(windows)
+app.command()(messages)
 
 
 @app.command()
