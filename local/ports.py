@@ -24,6 +24,7 @@ class Ports:
     stream_metrics: int = 9101
     producer_metrics: int = 9102
     windows_metrics: int = 9103
+    messages_metrics: int = 9106
     kafka_controller: int = 9193
     registry_management: int = 9190
 

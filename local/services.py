@@ -27,6 +27,7 @@ def declare(site: Site) -> dict[str, Service]:
         _init(site),
         _stream(site),
         _windows(site),
+        _messages(site),
         _dbt(site),
         _dbt_repeatedly(site),
         _api(site),
@@ -160,6 +161,23 @@ def _windows(site: Site) -> Service:
         needs=("stream",),
         ports={"windows_metrics": site.ports.windows_metrics},
         is_ready=answers_http(f"http://{LOCALHOST}:{site.ports.windows_metrics}/metrics", containing="windows_up 1"),
+        stop_within=30,
+    )
+
+
+def _messages(site: Site) -> Service:
+    return Service(
+        name="messages",
+        command=lambda: _python("spark_jobs", "messages"),
+        env={
+            "DATABASE_URL": site.database_url("stream"),
+            "LAKE_URI": str(site.lake),
+            "MESSAGES_METRICS_PORT": str(site.ports.messages_metrics),
+        },
+        needs=("stream",),
+        ports={"messages_metrics": site.ports.messages_metrics},
+        is_ready=answers_http(f"http://{LOCALHOST}:{site.ports.messages_metrics}/metrics", containing="messages_up 1"),
+        ready_within=120,
         stop_within=30,
     )
 
