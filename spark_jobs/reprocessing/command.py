@@ -1,7 +1,7 @@
 """The command `reprocess`: rebuild a range of event dates from Bronze, or see whether it would come out the same."""
 
 import logging
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated
 
 import psycopg
@@ -36,7 +36,7 @@ def reprocess(
 ) -> None:
     """Rebuild Silver, live rows, dead letters, scores and gold from Bronze for event dates; the stream may run on."""
     logging.getLogger("reprocess").setLevel(logging.INFO)
-    days, chosen = _asked(first, last, tables)
+    days, chosen = asked(first.date(), last.date(), tables)
     settings = StreamSettings()
     try:
         if dry_run:
@@ -57,7 +57,7 @@ def reprocess(
         raise typer.Exit(DIFFERENT)
 
 
-def _asked(first: datetime, last: datetime, tables: str) -> tuple[Days, tuple[str, ...]]:
+def asked(first: date, last: date, tables: str) -> tuple[Days, tuple[str, ...]]:
     """The range and the tables, checked."""
     chosen = tuple(name.strip() for name in tables.split(","))
     unknown = sorted(set(chosen) - set(TABLES))
@@ -65,4 +65,4 @@ def _asked(first: datetime, last: datetime, tables: str) -> tuple[Days, tuple[st
         raise typer.BadParameter(f"unknown: {', '.join(unknown)}; there are {', '.join(TABLES)}", param_hint="--tables")
     if last < first:
         raise typer.BadParameter("lies before --from", param_hint="--to")
-    return Days(first.date(), last.date()), chosen
+    return Days(first, last), chosen
