@@ -16,7 +16,6 @@ class Sizes:
     clustered_bytes: int
     least_small_files: int
     later_share: float
-    most_clustered_bytes: int
     settle_hours: int
 
 

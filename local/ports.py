@@ -23,6 +23,7 @@ class Ports:
     api: int = 8000
     stream_metrics: int = 9101
     producer_metrics: int = 9102
+    maintenance_metrics: int = 9105
     windows_metrics: int = 9103
     messages_metrics: int = 9106
     kafka_controller: int = 9193

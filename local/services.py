@@ -26,6 +26,7 @@ def declare(site: Site) -> dict[str, Service]:
         _migrate(site),
         _init(site),
         _stream(site),
+        _maintenance(site),
         _windows(site),
         _messages(site),
         _dbt(site),
@@ -179,6 +180,24 @@ def _messages(site: Site) -> Service:
         is_ready=answers_http(f"http://{LOCALHOST}:{site.ports.messages_metrics}/metrics", containing="messages_up 1"),
         ready_within=120,
         stop_within=30,
+    )
+
+
+def _maintenance(site: Site) -> Service:
+    port = site.ports.maintenance_metrics
+    return Service(
+        name="maintenance",
+        command=lambda: _python("spark_jobs", "maintain", "--every", "10m"),
+        env={
+            "DATABASE_URL": site.database_url("stream"),
+            "LAKE_URI": str(site.lake),
+            "ARCHIVE_URI": str(site.data / "archive"),
+            "MAINTENANCE_METRICS_PORT": str(port),
+        },
+        needs=("migrate",),
+        ports={"maintenance_metrics": port},
+        is_ready=answers_http(f"http://{LOCALHOST}:{port}/metrics"),
+        stop_within=60,
     )
 
 

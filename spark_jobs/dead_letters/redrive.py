@@ -96,10 +96,12 @@ class Sender:
 
     def retention(self, topic: str) -> timedelta:
         """How long Kafka keeps the messages of a topic. Raises NotSent when it does not say."""
+        admin = AdminClient({"bootstrap.servers": self._servers, "log_level": 2})
         resource = ConfigResource(ConfigResource.Type.TOPIC, topic)
         try:
-            asked = AdminClient({"bootstrap.servers": self._servers, "log_level": 2}).describe_configs([resource])
-            kept_ms = int(asked[resource].result(timeout=_PATIENCE_SECONDS)["retention.ms"].value)
+            kept_ms = int(
+                admin.describe_configs([resource])[resource].result(timeout=_PATIENCE_SECONDS)["retention.ms"].value
+            )
         except (KafkaException, TimeoutError) as error:
             raise NotSent(f"Kafka at {self._servers} does not answer for topic {topic}: {error}") from error
         return timedelta(milliseconds=kept_ms) if kept_ms >= 0 else timedelta(days=36_500)

@@ -34,8 +34,8 @@ def needs_compaction(files: list[DataFile], target: int) -> bool:
     return sum(file.size < target for file in files) >= sizes().least_small_files
 
 
-def cluster(table: KeptTable, ledger: Ledger, now: datetime, memory_bytes: int) -> list[Work]:
-    """Order the days that are over, and were not ordered or have grown since."""
+def cluster(table: KeptTable, ledger: Ledger, now: datetime, memory_bytes: int, most_bytes: int) -> list[Work]:
+    """Order the days that are over, and were not ordered or have grown since; but none of more than `most_bytes`."""
     if not table.rules.cluster:
         return []
     done = ledger.clustered(table.name)
@@ -43,14 +43,17 @@ def cluster(table: KeptTable, ledger: Ledger, now: datetime, memory_bytes: int) 
     return [
         _cluster(table, day, now, memory_bytes)
         for day, files in days.items()
-        if day and is_over(day, now) and not _has_expired(table, day, now) and needs_clustering(files, done.get(day))
+        if day
+        and is_over(day, now)
+        and not _has_expired(table, day, now)
+        and needs_clustering(files, done.get(day), most_bytes)
     ]
 
 
-def needs_clustering(files: list[DataFile], newest_then: datetime | None) -> bool:
+def needs_clustering(files: list[DataFile], newest_then: datetime | None, most_bytes: int) -> bool:
     """Whether more than a small part of a day's bytes came after it was clustered; never for one too large to sort."""
     size = sum(file.size for file in files)
-    if size > sizes().most_clustered_bytes:
+    if size > most_bytes:
         return False
     later = sum(file.size for file in files if newest_then is None or file.written_at > newest_then)
     return later > sizes().later_share * size

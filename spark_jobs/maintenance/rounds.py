@@ -88,7 +88,7 @@ class Round:
         ledger = Ledger(settings.database_url)
         return {
             COMPACT: lambda table: compact(table, now, settings.memory_bytes),
-            CLUSTER: lambda table: cluster(table, ledger, now, settings.memory_bytes),
+            CLUSTER: lambda table: cluster(table, ledger, now, settings.memory_bytes, settings.most_clustered_bytes),
             RETAIN: lambda table: retain(table, settings.archive_uri, now),
             VACUUM: lambda table: vacuum(table, now),
         }[step]

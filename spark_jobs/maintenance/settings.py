@@ -16,4 +16,7 @@ class MaintenanceSettings(BaseSettings):
     thorough_every_seconds: float = Field(default=3600, ge=0, description="Pause between cluster, vacuum and retain.")
     database_retention_days: int = Field(default=90, ge=7, description="Age at which detail leaves Postgres.")
     memory_bytes: int = Field(default=128 * 1024 * 1024, gt=0, description="What sorting may take before it spills.")
+    most_clustered_bytes: int = Field(
+        default=128 * 1024 * 1024, ge=0, description="A larger day stays in order of arrival: sorting takes memory."
+    )
     metrics_port: int = Field(default=9105, ge=0, description="Port of /metrics; 0 switches it off.")

@@ -12,13 +12,23 @@ from local.ports import Ports, variable
 from postgres.settings import MigrateSettings
 from producer.settings import ProducerSettings
 from serving.settings import ApiSettings
+from spark_jobs.maintenance.settings import MaintenanceSettings
 from spark_jobs.messages.settings import MessagesSettings
 from spark_jobs.object_store import ObjectStoreSettings
 from spark_jobs.settings import StreamSettings
 from spark_jobs.windows.settings import WindowsSettings
 
 EXAMPLE = Path(__file__).parents[2] / ".env.example"
-SETTINGS = (ProducerSettings, StreamSettings, WindowsSettings, MessagesSettings, MigrateSettings, ApiSettings, ObjectStoreSettings)
+SETTINGS = (
+    ProducerSettings,
+    StreamSettings,
+    WindowsSettings,
+    MessagesSettings,
+    MigrateSettings,
+    ApiSettings,
+    ObjectStoreSettings,
+    MaintenanceSettings,
+)
 LINE = re.compile(r"^(?P<off>#?)(?P<name>[A-Z][A-Z0-9_]*)=(?P<value>.*)$")
 
 

@@ -14,6 +14,7 @@ from local.site import Site
 from postgres.settings import MigrateSettings
 from producer.settings import ProducerSettings
 from serving.settings import ApiSettings
+from spark_jobs.maintenance.settings import MaintenanceSettings
 from spark_jobs.settings import StreamSettings
 
 IN_THE_IMAGE = {"STREAM_JARS_DIR"}
@@ -59,6 +60,7 @@ def test_every_local_service_is_a_container_with_at_least_its_variables(site: Si
         ("backfill", ProducerSettings),
         ("producer", ProducerSettings),
         ("stream", StreamSettings),
+        ("maintenance", MaintenanceSettings),
         ("migrate", MigrateSettings),
         ("api", ApiSettings),
     ],

@@ -9,6 +9,7 @@ from spark_jobs.maintenance.tables import DataFile, KeptTable, by_day
 DAY = date(2026, 3, 1)
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 KB = 1024
+MOST = 1024 * KB
 
 
 def file(size: int, written_at: datetime = NOON, day: date = DAY) -> DataFile:
@@ -41,18 +42,18 @@ def test_a_day_that_will_be_clustered_is_not_made_large_twice() -> None:
 
 
 def test_a_day_is_clustered_once() -> None:
-    assert needs_clustering([file(KB)], None)
-    assert not needs_clustering([file(KB)], NOON)
+    assert needs_clustering([file(KB)], None, MOST)
+    assert not needs_clustering([file(KB)], NOON, MOST)
 
 
 def test_a_day_that_grew_a_little_is_left_and_one_that_grew_much_is_clustered_again() -> None:
     later = NOON + timedelta(hours=3)
-    assert not needs_clustering([file(100 * KB), file(5 * KB, later)], NOON)
-    assert needs_clustering([file(100 * KB), file(50 * KB, later)], NOON)
+    assert not needs_clustering([file(100 * KB), file(5 * KB, later)], NOON, MOST)
+    assert needs_clustering([file(100 * KB), file(50 * KB, later)], NOON, MOST)
 
 
 def test_a_day_that_is_too_large_to_sort_stays_as_it_came() -> None:
-    assert not needs_clustering([file(sizes().most_clustered_bytes), file(KB)], None)
+    assert not needs_clustering([file(MOST), file(KB)], None, MOST)
 
 
 def test_days_are_sorted_and_files_keep_their_order() -> None:
