@@ -4,6 +4,7 @@ Each commit carries the stream's identity and batch id as a Delta application tr
 holds is skipped. Why delta-rs and not Spark's writer: docs/adr/0002.
 """
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -25,6 +26,8 @@ _CONFIGURATION: Mapping[str, str | None] = {
     "delta.dataSkippingNumIndexedCols": "8",
 }
 _ATTEMPTS = 20
+_ASLEEP_SECONDS = 600.0
+"""After this, maintenance may have cleaned away the part of the log that an opened table ends in."""
 _WRITER = WriterProperties(compression="ZSTD", compression_level=1)
 
 
@@ -52,6 +55,7 @@ class Lake:
 
     uri: str
     _tables: dict[str, DeltaTable] = field(default_factory=dict)
+    _used_at: dict[str, float] = field(default_factory=dict)
 
     def append(self, name: str, rows: pa.Table, identity: BatchIdentity, partition_by: str) -> None:
         """Append rows to a table unless it already holds this batch. The table is made by its first rows."""
@@ -113,6 +117,9 @@ class Lake:
                     configuration=_CONFIGURATION,
                     storage_options=storage_options(self.uri),
                 )
+        elif time.monotonic() - self._used_at[name] > _ASLEEP_SECONDS:
+            self._tables[name].update_incremental()
+        self._used_at[name] = time.monotonic()
         return self._tables[name]
 
 

@@ -51,6 +51,21 @@ def test_an_empty_batch_commits_nothing(lake: Lake, tmp_path: Path) -> None:
     assert not (tmp_path / "t").exists()
 
 
+def test_a_writer_that_slept_goes_on_after_the_log_was_cleaned(
+    lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lake.append("t", rows(1), BatchIdentity("s", 0), "day")
+    for batch in range(3):
+        Lake(str(tmp_path)).append("t", rows(2), BatchIdentity("other", batch), "day")
+    table = DeltaTable(str(tmp_path / "t"))
+    table.create_checkpoint()
+    for version in range(table.version()):
+        (tmp_path / "t" / "_delta_log" / f"{version:020}.json").unlink()
+    monkeypatch.setattr("spark_jobs.lake._ASLEEP_SECONDS", -1.0)
+    lake.append("t", rows(3), BatchIdentity("s", 1), "day")
+    assert stored(tmp_path) == [1, 2, 2, 2, 3]
+
+
 def test_a_writer_notices_what_another_one_committed(lake: Lake, tmp_path: Path) -> None:
     lake.append("t", rows(1), BatchIdentity("s", 0), "day")
     Lake(str(tmp_path)).append("t", rows(2), BatchIdentity("other", 0), "day")
