@@ -48,8 +48,21 @@ def make_session(name: str, settings: StreamSettings) -> SparkSession:
     return session
 
 
+def _cluster(settings: StreamSettings) -> dict[str, str]:
+    """What matters only where executors are processes of their own; what is empty is left to Spark."""
+    chosen = {
+        "spark.driver.host": settings.driver_host,
+        "spark.driver.bindAddress": settings.driver_bind_address,
+        "spark.executor.memory": settings.executor_memory,
+        "spark.executor.cores": str(settings.executor_cores),
+        "spark.cores.max": str(settings.cores_max or ""),
+    }
+    return {key: value for key, value in chosen.items() if value}
+
+
 def _configuration(settings: StreamSettings) -> dict[str, str]:
     return {
+        **_cluster(settings),
         "spark.jars": jar_list(settings.jars_dir),
         "spark.driver.memory": settings.driver_memory,
         "spark.driver.extraJavaOptions": JVM_OPTIONS,

@@ -1,8 +1,9 @@
 """Everything the stream can be told, read from the environment once at start."""
 
 from pathlib import Path
+from typing import Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from domain.contracts import rules
@@ -32,7 +33,29 @@ class StreamSettings(BaseSettings):
     watermark_seconds: int = Field(default_factory=lambda: int(rules()["lateness"]["watermark_seconds"]), gt=0)
     dedup_window_seconds: int = Field(default_factory=lambda: int(rules()["lateness"]["dedup_window_seconds"]), gt=0)
     state_dir: str = Field(default="var/state", description="Folder of the identity window; may be lost.")
+    shard_index: int = Field(default=0, ge=0, description="Which of the processes this is, from 0.")
+    shard_count: int = Field(default=1, ge=1, description="How many processes share the partitions of each topic.")
     driver_memory: str = "1536m"
+    driver_host: str = Field(
+        default="", description="Name by which executors reach this process; empty: Spark's guess."
+    )
+    driver_bind_address: str = Field(default="", description="Address the driver listens on; empty: its own name's.")
+    executor_memory: str = "1g"
+    executor_cores: int = Field(default=1, ge=1, description="Cores of each executor of a cluster.")
+    cores_max: int = Field(default=0, ge=0, description="Most cores taken of a cluster; 0: all of them.")
     ui_port: int = Field(default=0, ge=0, description="Port of Spark's own page; 0 switches it off.")
     metrics_port: int = Field(default=9101, ge=0, description="Port of /metrics; 0 switches it off.")
     log_level: str = "WARN"
+
+    @model_validator(mode="after")
+    def _shard_exists(self) -> Self:
+        if self.shard_index >= self.shard_count:
+            raise ValueError(
+                f"STREAM_SHARD_INDEX={self.shard_index} with STREAM_SHARD_COUNT={self.shard_count}: "
+                "the processes are numbered from 0"
+            )
+        return self
+
+    def own(self, folder: str) -> Path:
+        """This process's part of a folder that several may share."""
+        return Path(folder, f"shard-{self.shard_index}-of-{self.shard_count}" if self.shard_count > 1 else "")

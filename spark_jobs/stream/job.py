@@ -2,9 +2,9 @@
 
 import logging
 import threading
+import time
 from dataclasses import dataclass
 from functools import partial, reduce
-from pathlib import Path
 
 from py4j.protocol import Py4JNetworkError  # type: ignore[import-untyped]
 from pyspark.errors import StreamingQueryException
@@ -23,6 +23,7 @@ from spark_jobs.session import make_session
 from spark_jobs.settings import StreamSettings
 from spark_jobs.stream import metrics
 from spark_jobs.stream.identity_window import IdentityWindow
+from spark_jobs.stream.shards import NotReady, Reading, Shard
 from spark_jobs.stream.sink import Sink
 from spark_jobs.stream.speed_layer import PURCHASES, SpeedLayer
 
@@ -30,6 +31,7 @@ log = logging.getLogger("stream")
 
 MONEY, MESSAGES = "money", "messages"
 MESSAGE_TOPICS = frozenset({"customer.messages"})
+_LOOK_FOR_PARTITIONS_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
@@ -55,12 +57,11 @@ def queries(settings: StreamSettings) -> list[QueryPlan]:
     return [part for part in parts.values() if part.topics]
 
 
-def source(spark: SparkSession, topic: Topic, settings: StreamSettings) -> DataFrame:
+def source(spark: SparkSession, topic: Topic, settings: StreamSettings, reading: Reading) -> DataFrame:
     """The messages of one topic as they come."""
     options = {
         "kafka.bootstrap.servers": settings.kafka_bootstrap_servers,
-        "subscribe": topic.name,
-        "startingOffsets": settings.starting_offsets,
+        **reading.options(topic.name, settings.starting_offsets),
         "maxOffsetsPerTrigger": str(max(1, settings.max_offsets_per_trigger // len(settings.topics))),
         "failOnDataLoss": "true",
         "kafka.max.partition.fetch.bytes": str(topic_settings()["max_message_bytes"]),
@@ -69,11 +70,13 @@ def source(spark: SparkSession, topic: Topic, settings: StreamSettings) -> DataF
     return messages.select("topic", "partition", "offset", F.col("timestamp").alias("arrived_at"), "key", "value")
 
 
-def plan(spark: SparkSession, topics: tuple[Topic, ...], settings: StreamSettings, schemas: Schemas) -> DataFrame:
+def plan(
+    spark: SparkSession, topics: tuple[Topic, ...], settings: StreamSettings, schemas: Schemas, reading: Reading
+) -> DataFrame:
     """Every message of these topics with its Silver row. No state: repetitions are told apart in the sink."""
     records = []
     for topic in topics:
-        messages = source(spark, topic, settings)
+        messages = source(spark, topic, settings, reading)
         writers = _registered(schemas, topic)
         records.append(silver_records(messages, topic, writers, Lateness(settings.watermark_seconds)))
     return reduce(partial(DataFrame.unionByName, allowMissingColumns=True), records)
@@ -94,28 +97,32 @@ class KeptQuery:
         self._plan = part
         self._settings = settings
         self._stop = stop
-        self._schemas = Schemas(settings.schema_registry_url, Path(settings.checkpoint_dir) / "schemas")
+        self._checkpoint = settings.own(settings.checkpoint_dir) / part.name
+        self._schemas = Schemas(settings.schema_registry_url, settings.own(settings.checkpoint_dir) / "schemas")
+        self._shard = Shard(settings, part.topics, self._checkpoint)
 
     def run(self) -> None:
         """Stream until told to stop. Raises Py4JNetworkError when the JVM is gone: start the process again then."""
         pauses = Pauses(self._stop)
-        state = Path(self._settings.state_dir) / self._plan.name
+        state = self._settings.own(self._settings.state_dir) / self._plan.name
         window = IdentityWindow(state, self._settings.dedup_window_seconds)
         while not self._stop.is_set():
             sink: Sink | None = None
             try:
                 sink = self._sink(window)
-                query = self._start(sink)
+                reading = self._shard.take()
+                query = self._start(sink, reading)
                 pauses = Pauses(self._stop)
-                self._watch(query)
+                self._watch(query, reading)
             except Stopped:
                 break
-            except (RegistryAway, StreamingQueryException) as error:
+            except (NotReady, RegistryAway, StreamingQueryException) as error:
                 self._recover(error, sink, pauses)
             finally:
                 metrics.UP.labels(self._plan.name).set(0)
                 if sink:
                     sink.close()
+        self._shard.close()
         window.close()
 
     def _sink(self, window: IdentityWindow) -> Sink:
@@ -124,7 +131,7 @@ class KeptQuery:
             topics=self._plan.topics,
             window=window,
             schemas=self._schemas,
-            speed_layer=SpeedLayer(self._settings.database_url),
+            speed_layer=SpeedLayer(self._settings.database_url, self._plan.name),
             lake=Lake(self._settings.lake_uri),
             alerts=self._alert_topic(),
             stop=self._stop,
@@ -135,22 +142,28 @@ class KeptQuery:
             return None
         return AlertTopic(self._settings.kafka_bootstrap_servers, _registered(self._schemas, CHANNEL))
 
-    def _start(self, sink: Sink) -> StreamingQuery:
-        records = plan(self._spark, self._plan.topics, self._settings, self._schemas)
+    def _start(self, sink: Sink, reading: Reading) -> StreamingQuery:
+        records = plan(self._spark, self._plan.topics, self._settings, self._schemas, reading)
         return (
             records.writeStream.foreachBatch(sink.write)
             .queryName(self._plan.name)
-            .option("checkpointLocation", f"{self._settings.checkpoint_dir.rstrip('/')}/{self._plan.name}")
+            .option("checkpointLocation", str(self._checkpoint))
             .trigger(processingTime=f"{self._plan.trigger_interval_ms} milliseconds")
             .start()
         )
 
-    def _watch(self, query: StreamingQuery) -> None:
+    def _watch(self, query: StreamingQuery, reading: Reading) -> None:
         names = ", ".join(topic.name for topic in self._plan.topics)
         log.info("streaming %s as query %s", names, query.id)
+        looked_at = time.monotonic()
         while not self._stop.is_set():
             if query.awaitTermination(1):
                 return
+            if time.monotonic() > looked_at + _LOOK_FOR_PARTITIONS_SECONDS:
+                looked_at = time.monotonic()
+                if self._shard.has_changed(reading):
+                    log.info("the partitions of %s have changed; beginning the query anew", names)
+                    break
         query.stop()
 
     def _recover(self, error: Exception, sink: Sink | None, pauses: Pauses) -> None:
