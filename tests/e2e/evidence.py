@@ -54,8 +54,8 @@ class Sources:
 def gather(sources: Sources) -> duckdb.DuckDBPyConnection:
     """A database with a table for each account.
 
-    They are ledger, kafka, bronze, silver, letters, repetitions, live, batches, totals, counts, purchases, and scores
-    and live_scores. Each query of the stream numbers its own batches: here those of the money are even, those of
+    They are ledger, kafka, bronze, silver, letters, repetitions, live, batches, totals, counts, scores and
+    live_scores. Each query of the stream numbers its own batches: here those of the money are even, those of
     messages odd.
     """
     evidence = duckdb.connect()
@@ -154,20 +154,6 @@ def _keep(evidence: duckdb.DuckDBPyConnection, name: str, rows: pa.Table) -> Non
     evidence.unregister("arrived")
 
 
-_PURCHASES = """
-    create table purchases as
-    select event_id as transaction_id, event_time_ms::bigint as event_time_ms, user_id::int as user_id,
-        amount::double as amount, is_fraud = 'true' as is_fraud, payment_method, device_id, merchant,
-        trim(split_part(location, ',', 1)) as city, nullif(trim(split_part(location, ',', 2)), '') as country
-    from (
-        select distinct on (event_id, event_time_ms) *
-        from read_csv(?, header = true, all_varchar = true, union_by_name = true, quote = '"', escape = '"')
-        where topic = 'ecommerce.transactions' and expect <> 'dead_letter'
-    )
-"""
-"""Every good purchase of the ledger once."""
-
-
 def _read_ledger(evidence: duckdb.DuckDBPyConnection, folder: Path) -> None:
     """One row per event identity: how many messages carried it, and what was to become of them.
 
@@ -187,7 +173,6 @@ def _read_ledger(evidence: duckdb.DuckDBPyConnection, folder: Path) -> None:
         """,
         [str(folder / "*.csv")],
     )
-    evidence.execute(_PURCHASES, [str(folder / "*.csv")])
     names = [(reason, kind) for kind, reasons in REASONS.items() for reason in reasons]
     evidence.execute("create table reason_kinds (reason text, kind text)")
     evidence.executemany("insert into reason_kinds values (?, ?)", names)

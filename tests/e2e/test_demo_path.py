@@ -21,6 +21,7 @@ from local.ports import Ports
 from local.services import producer
 from producer.events import PAYMENTS
 from producer.faults import DEFAULT_SHARES
+from tests.e2e import oracle
 from tests.e2e.evidence import Sources, gather, read_alerts, wait_until_drained
 from tests.e2e.hostile import HOSTILE, Hostile, Sender
 from tests.e2e.reconciliation import compare, reconcile
@@ -32,6 +33,7 @@ CUSTOMERS = 500
 """So few that many of them buy more often than the velocity rule allows."""
 DEDUP_WINDOW_SECONDS = 5
 DRAIN_WITHIN_S = 90.0
+WINDOWS_WITHIN_S = 90.0
 GOOD = Hostile("an ordinary payment", None)
 
 
@@ -61,6 +63,7 @@ def run() -> Iterator[FinishedRun]:
     with pytest.MonkeyPatch.context() as environment, Platform(data, Ports.free(), fresh=True) as platform:
         environment.setenv("STREAM_DEDUP_WINDOW_SECONDS", str(DEDUP_WINDOW_SECONDS))
         environment.setenv("STREAM_REVISIONS_INTERVAL_SECONDS", "1")
+        environment.setenv("WINDOWS_TICK_SECONDS", "1")
         environment.setenv("PRODUCER_CUSTOMERS", str(CUSTOMERS))
         yield _run(platform)
     if not kept:
@@ -68,7 +71,7 @@ def run() -> Iterator[FinishedRun]:
 
 
 def _run(platform: Platform) -> FinishedRun:
-    platform.start("stream", "api", "dbt")
+    platform.start("stream", "windows", "api", "dbt")
     began = time.time_ns() // 1_000_000
     arguments = ["--rate", str(RATE), "--duration", f"{SECONDS}s", "--seed", "7"]
     arguments += [option for kind in DEFAULT_SHARES for option in ("--bad", f"{kind}={SHARE}")]
@@ -116,8 +119,7 @@ def test_every_account_agrees_to_the_event(run: FinishedRun) -> None:
         ("delete from ledger where not is_bad and rowid < 100", "that the ledger does not know"),
         ("update ledger set sent = sent + 1, sure = sure + 1 where rowid < 100", "sent more often"),
         ("delete from scores where rowid = 0", "have no score"),
-        ("update scores set velocity_30m = velocity_30m + 1 where rowid = 0", "not what the rules say"),
-        ("update purchases set user_id = -1 where rowid = 5", "not what the rules say"),
+        ("update scores set velocity_30m = velocity_30m + 1 where rowid = 0", "not the same in the lake"),
         ("delete from batches where batch_id = 2", "do not follow on each other"),
         ("update totals set records = records - 1 where batch_id = 2", "other totals"),
     ],
@@ -156,6 +158,24 @@ def test_rules_fire_and_late_purchases_revise(run: FinishedRun) -> None:
     fired = {name for (rules,) in run.rows("select distinct rules from scores") for name in rules.split()}
     assert fired >= {"velocity", "known_fraud", "high_amount", "crypto", "high_risk_country"}
     assert run.rows("select 1 from scores where revision > 0 limit 1")
+
+
+def test_windows_are_what_the_purchases_of_the_ledger_give(run: FinishedRun) -> None:
+    ledger = oracle.open_ledger(run.platform.data / "ledger")
+    deadline = time.monotonic() + WINDOWS_WITHIN_S
+    live = oracle.InPostgres(run.platform.site.database_url("dbt"))
+    while wrong := oracle.wrong_windows(ledger, live):
+        assert time.monotonic() < deadline, wrong
+        time.sleep(2)
+    ledger.execute("update purchases set cents = cents + 1, device_id = 'another' where rowid = 3")
+    assert len(oracle.wrong_windows(ledger, live)) == 5
+
+
+def test_a_wrong_score_would_be_noticed(run: FinishedRun) -> None:
+    ledger = oracle.open_ledger(run.platform.data / "ledger")
+    assert oracle.wrong_scores(ledger, run.platform.site.lake) == ""
+    ledger.execute("delete from purchases where rowid = 3")
+    assert "purchases (found, expected)" in oracle.wrong_scores(ledger, run.platform.site.lake)
 
 
 def test_grave_purchases_are_told(run: FinishedRun) -> None:
