@@ -97,6 +97,14 @@ bench-throughput: install ## Events per second through Bronze, Silver and Postgr
 bench-commit: install ## Milliseconds of one append to a Delta table, by writer
 	$(DEV)/python -m benchmarks.commit
 
+.PHONY: eval-anomalies
+eval-anomalies: install ## How soon each incident is found, and how often a calm day raises an alarm
+	$(DEV)/python -m benchmarks.anomalies
+
+.PHONY: eval-text
+eval-text: install ## How right the analysis of messages is, per language
+	$(DEV)/python -m benchmarks.text
+
 .PHONY: clean
 clean: ## Delete the state of demos and the caches of tools; downloads and environments stay
 	rm -rf var .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -8,8 +8,7 @@ from lingua import Language, LanguageDetector, LanguageDetectorBuilder
 CANDIDATES = (
     Language.ENGLISH, Language.GERMAN, Language.FRENCH, Language.SPANISH, Language.PORTUGUESE, Language.JAPANESE,
     Language.VIETNAMESE, Language.UKRAINIAN, Language.ITALIAN, Language.DUTCH, Language.POLISH, Language.RUSSIAN,
-    Language.TURKISH, Language.ROMANIAN, Language.SWEDISH, Language.CHINESE, Language.KOREAN, Language.ARABIC,
-    Language.HINDI,
+    Language.ROMANIAN, Language.CHINESE,
 )  # fmt: skip
 LEAST_CONFIDENCE = 0.4
 LEAST_LETTERS = 4

@@ -1,6 +1,7 @@
 """Whether a text is content or not: words that carry a judgement are weighed, per language.
 
-A lexicon and no trained model: on sentences that neither has seen it was the better of the two (docs/messages.md).
+A lexicon and no trained model: from the few sentences whose sentiment is known a model learned little more than the
+sentences themselves, and said the opposite of the truth more often (docs/messages.md).
 """
 
 import re

@@ -6,12 +6,13 @@ from types import FrameType
 
 from prometheus_client import start_http_server
 
-from spark_jobs.messages.job import Messages
 from spark_jobs.messages.settings import MessagesSettings
 
 
 def messages() -> None:
     """Analyse what customers write: language, sentiment, entities, key phrases, summaries; until a signal comes."""
+    from spark_jobs.messages.job import Messages  # loads the text models, which no other command has a use for
+
     logging.getLogger("messages").setLevel(logging.INFO)
     settings = MessagesSettings()
     job = Messages(settings)
