@@ -101,6 +101,10 @@ bench-commit: install ## Milliseconds of one append to a Delta table, by writer
 eval-anomalies: install ## How soon each incident is found, and how often a calm day raises an alarm
 	$(DEV)/python -m benchmarks.anomalies
 
+.PHONY: eval-anomalies
+eval-anomalies: install ## How soon each incident is found, and how often a calm day raises an alarm
+	$(DEV)/python -m benchmarks.anomalies
+
 .PHONY: eval-text
 eval-text: install ## How right the analysis of messages is, per language
 	$(DEV)/python -m benchmarks.text

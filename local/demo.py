@@ -98,7 +98,7 @@ def _prepare(platform: Platform) -> None:
     history = ["--days", str(HISTORY_DAYS), "--purchases-per-day", str(HISTORY_PURCHASES)]
     file = str(ledgers(platform) / f"backfill-{stamp}.csv")
     platform.run(producer(platform.site, "backfill", "backfill", *history, "--ledger", file, one_shot=True))
-    platform.start("windows", "messages", "dbt", "api", "dbt-repeatedly", "maintenance")
+    platform.start("windows", "messages", "anomalies", "dbt", "api", "dbt-repeatedly", "maintenance")
 
 
 def _simulate(platform: Platform, plan: Plan) -> None:

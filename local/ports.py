@@ -26,6 +26,7 @@ class Ports:
     maintenance_metrics: int = 9105
     windows_metrics: int = 9103
     messages_metrics: int = 9106
+    anomalies_metrics: int = 9104
     kafka_controller: int = 9193
     registry_management: int = 9190
 

@@ -29,6 +29,7 @@ def declare(site: Site) -> dict[str, Service]:
         _maintenance(site),
         _windows(site),
         _messages(site),
+        _anomalies(site),
         _dbt(site),
         _dbt_repeatedly(site),
         _api(site),
@@ -198,6 +199,18 @@ def _maintenance(site: Site) -> Service:
         ports={"maintenance_metrics": port},
         is_ready=answers_http(f"http://{LOCALHOST}:{port}/metrics"),
         stop_within=60,
+    )
+
+
+def _anomalies(site: Site) -> Service:
+    port = site.ports.anomalies_metrics
+    return Service(
+        name="anomalies",
+        command=lambda: _python("ml.anomalies", "watch"),
+        env={"DATABASE_URL": site.database_url("stream"), "ANOMALIES_METRICS_PORT": str(port)},
+        needs=("migrate",),
+        ports={"anomalies_metrics": port},
+        is_ready=answers_http(f"http://{LOCALHOST}:{port}/metrics"),
     )
 
 

@@ -53,7 +53,8 @@ def complete_until(connection: Connection, policy: SeriesPolicy) -> int | None:
     """
     row = connection.execute(
         "select extract(epoch from max(least(newest_event_at, committed_at))), extract(epoch from clock_timestamp()), "
-        "max(committed_at) - max(newest_event_at) > %s * interval '1 second' from live.progress where newest_event_at is not null and exists (select 1 from live.payment_minutes)",
+        "max(committed_at) - max(newest_event_at) > %s * interval '1 second' from live.progress "
+        "where newest_event_at is not null and exists (select 1 from live.payment_minutes)",
         [policy.watermark_seconds],
     ).fetchone()
     if row is None or row[0] is None:
@@ -150,6 +151,12 @@ def history(connection: Connection, before: int, days: int) -> list[HourRow]:
     return [
         (int(hour), Key(dimension, value), minutes, Count(*sums)) for hour, dimension, value, minutes, *sums in found
     ]
+
+
+def first_counted(connection: Connection) -> int:
+    """The first minute of the series; the current one while there is none."""
+    row = connection.execute("select coalesce(min(minute), now()) from ops.series_minutes").fetchone()
+    return minute_of(row[0]) if row else 0
 
 
 def judged_until(connection: Connection) -> int | None:

@@ -11,8 +11,8 @@ from ml.anomalies import metrics, store
 from ml.anomalies.detector import Detector
 from ml.anomalies.incident import Incident
 from ml.anomalies.policy import Policy
-from ml.anomalies.profile import HourRow, build
-from ml.anomalies.series import frame
+from ml.anomalies.profile import HourRow, Profile, build
+from ml.anomalies.series import Frame, cut, frame
 from ml.anomalies.settings import AnomaliesSettings
 from ml.anomalies.store import Connection
 
@@ -29,6 +29,8 @@ class Watcher:
         self._detector = Detector(policy)
         self._history: list[HourRow] = []
         self._history_hour = -1
+        self._profile: Profile | None = None
+        self._profile_of: Frame | None = None
 
     def run(self) -> None:
         """Work until told to stop; a Postgres that is away is waited for."""
@@ -61,14 +63,21 @@ class Watcher:
         if until is None:
             return 0
         self._count(connection, until)
-        judged = 0
-        for minute in range(self._first_to_judge(connection, until), until + 1):
-            if self._stop.is_set():
-                break
-            self._judge(connection, minute)
-            judged += 1
+        judged = self._judge_all(connection, self._first_to_judge(connection, until), until)
         self._show(connection, until)
         return judged
+
+    def _judge_all(self, connection: Connection, first: int, until: int) -> int:
+        """Judge the minutes [first, until], oldest first, and keep each judgement. Returns how many there were."""
+        if first > until:
+            return 0
+        reach = first - self._detector.frame_minutes
+        series = frame(store.rows(connection, reach, until), reach, until - reach + 1)
+        for minute in range(first, until + 1):
+            if self._stop.is_set():
+                return minute - first
+            self._judge(connection, series, minute)
+        return until - first + 1
 
     def _count(self, connection: Connection, until: int) -> None:
         """Count what is missing or was revised, an hour at a time at most."""
@@ -87,16 +96,14 @@ class Watcher:
 
     def _first_to_judge(self, connection: Connection, until: int) -> int:
         judged = store.judged_until(connection)
-        earliest = until - self._policy.tracking.catch_up_minutes
-        return earliest if judged is None else max(judged + 1, earliest)
+        begin = store.first_counted(connection) if judged is None else judged + 1
+        return max(begin, until - self._policy.tracking.catch_up_minutes)
 
-    def _judge(self, connection: Connection, minute: int) -> None:
-        first = minute - self._detector.frame_minutes
-        series = frame(store.rows(connection, first, minute), first, minute - first + 1)
-        history = (row for row in self._hours(connection, minute) if row[0] < minute // 60)
-        incidents = store.incidents(connection, first)
+    def _judge(self, connection: Connection, whole: Frame, minute: int) -> None:
+        series = cut(whole, minute, self._detector.frame_minutes)
+        incidents = store.incidents(connection, series.first)
         known = {id(one) for one in incidents}
-        changed = self._detector.judge(series, build(history, series.keys, series.reasons), minute, incidents)
+        changed = self._detector.judge(series, self._season(connection, whole, minute), minute, incidents)
         store.save(connection, minute, changed)
         for one in changed:
             if id(one) not in known:
@@ -104,13 +111,15 @@ class Watcher:
             if id(one) not in known or not one.is_open:
                 log.warning("%s since %s: %s", _state(one), store.instant(one.started).isoformat(), one.reason)
 
-    def _hours(self, connection: Connection, minute: int) -> list[HourRow]:
-        """The history by hour, read again when an hour is over or was counted anew."""
+    def _season(self, connection: Connection, series: Frame, minute: int) -> Profile:
+        """The profile of these series; the history behind it is read again when an hour is over or counted anew."""
         if self._history_hour != minute // 60:
             self._history = store.history(connection, minute, self._policy.series.hours_days)
-            self._history_hour = minute // 60
+            self._history_hour, self._profile = minute // 60, None
             store.forget(connection, minute, self._policy.series)
-        return self._history
+        if self._profile is None or self._profile_of is not series:
+            self._profile, self._profile_of = build(self._history, series.keys, series.reasons), series
+        return self._profile
 
     def _show(self, connection: Connection, until: int) -> None:
         metrics.show_open(store.incidents(connection, until), [metric.name for metric in self._policy.metrics])

@@ -9,6 +9,7 @@ from pydantic_settings import BaseSettings
 
 from local.credentials import PASSWORDS
 from local.ports import Ports, variable
+from ml.anomalies.settings import AnomaliesSettings
 from postgres.settings import MigrateSettings
 from producer.settings import ProducerSettings
 from serving.settings import ApiSettings
@@ -24,6 +25,7 @@ SETTINGS = (
     StreamSettings,
     WindowsSettings,
     MessagesSettings,
+    AnomaliesSettings,
     MigrateSettings,
     ApiSettings,
     ObjectStoreSettings,

@@ -11,6 +11,7 @@ from local.kafka_broker import properties
 from local.ports import Ports
 from local.services import declare, producer
 from local.site import Site
+from ml.anomalies.settings import AnomaliesSettings
 from postgres.settings import MigrateSettings
 from producer.settings import ProducerSettings
 from serving.settings import ApiSettings
@@ -61,6 +62,7 @@ def test_every_local_service_is_a_container_with_at_least_its_variables(site: Si
         ("producer", ProducerSettings),
         ("stream", StreamSettings),
         ("maintenance", MaintenanceSettings),
+        ("anomalies", AnomaliesSettings),
         ("migrate", MigrateSettings),
         ("api", ApiSettings),
     ],
