@@ -8,18 +8,30 @@ from deltalake import DeltaTable
 
 from domain.lake import is_over, sizes
 from spark_jobs.maintenance.ledger import Ledger, Work
-from spark_jobs.maintenance.tables import HOOKS, WRITER, DataFile, KeptTable, by_day, data_files, day_column
+from spark_jobs.maintenance.tables import (
+    HOOKS,
+    WRITER,
+    DataFile,
+    KeptTable,
+    by_day,
+    data_files,
+    day_column,
+    has_expired,
+)
 
 COMPACT, CLUSTER = "compact", "cluster"
 
 
 def compact(table: KeptTable, now: datetime, memory_bytes: int) -> list[Work]:
-    """Merge the small files of every day that has many, day by day, each in a commit of its own."""
+    """Merge the small files of every day that has many, day by day, each in a commit of its own.
+
+    Days on their way out are left as they are: an archive names the files that it holds.
+    """
     days = by_day(data_files(table.open()))
     return [
         _compact(table, day, now, memory_bytes)
         for day, files in days.items()
-        if not _has_expired(table, day, now) and needs_compaction(files, target_bytes(table, day, now))
+        if not has_expired(table.rules, day, files, now) and needs_compaction(files, target_bytes(table, day, now))
     ]
 
 
@@ -45,7 +57,7 @@ def cluster(table: KeptTable, ledger: Ledger, now: datetime, memory_bytes: int, 
         for day, files in days.items()
         if day
         and is_over(day, now)
-        and not _has_expired(table, day, now)
+        and not has_expired(table.rules, day, files, now)
         and needs_clustering(files, done.get(day), most_bytes)
     ]
 
@@ -57,12 +69,6 @@ def needs_clustering(files: list[DataFile], newest_then: datetime | None, most_b
         return False
     later = sum(file.size for file in files if newest_then is None or file.written_at > newest_then)
     return later > sizes().later_share * size
-
-
-def _has_expired(table: KeptTable, day: date | None, now: datetime) -> bool:
-    """Days on their way out are left as they are: an archive names the files that it holds."""
-    first = table.rules.first_day_kept(now)
-    return day is not None and first is not None and day < first
 
 
 def _compact(table: KeptTable, day: date | None, now: datetime, memory_bytes: int) -> Work:

@@ -13,7 +13,16 @@ import pyarrow.parquet as pq
 from deltalake import DeltaTable
 
 from spark_jobs.maintenance.ledger import Work
-from spark_jobs.maintenance.tables import HOOKS, DataFile, KeptTable, by_day, data_files, day_column, folder
+from spark_jobs.maintenance.tables import (
+    HOOKS,
+    DataFile,
+    KeptTable,
+    by_day,
+    data_files,
+    day_column,
+    folder,
+    has_expired,
+)
 
 RETAIN = "retain"
 PENDING = ".pending"
@@ -28,15 +37,14 @@ class ArchiveIncomplete(RuntimeError):
 
 def retain(table: KeptTable, archive_uri: str, now: datetime) -> list[Work]:
     """End the days of a table that have expired, oldest first. A run that was killed is completed by the next one."""
-    first = table.rules.first_day_kept(now)
     archives = bool(table.rules.archive and archive_uri)
     if archives:
         _settle(table, folder(archive_uri))
     days = by_day(data_files(table.open()))
     return [
         table.commit(lambda opened, day=day: _end(table, opened, day, archive_uri if archives else ""))  # type: ignore[misc]
-        for day in days
-        if day is not None and first is not None and day < first
+        for day, files in days.items()
+        if day is not None and has_expired(table.rules, day, files, now)
     ]
 
 

@@ -41,6 +41,7 @@ class Round:
     only: frozenset[str] = frozenset()
     """Names of tables; empty for all."""
     failures: int = 0
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     _began: float = field(default_factory=time.monotonic)
 
     def run(self, steps: Sequence[str]) -> int:
@@ -50,7 +51,7 @@ class Round:
             self._step(step, kept)
         for table in kept:
             with self._reported("status", table.name):
-                measure(table, datetime.now(UTC))
+                measure(table, self.clock())
         return self.failures
 
     def _tables(self) -> list[KeptTable]:
@@ -84,7 +85,7 @@ class Round:
                 yield
 
     def _work(self, step: str) -> Callable[[KeptTable], list[Work]]:
-        settings, now = self.settings, datetime.now(UTC)
+        settings, now = self.settings, self.clock()
         ledger = Ledger(settings.database_url)
         return {
             COMPACT: lambda table: compact(table, now, settings.memory_bytes),

@@ -112,6 +112,12 @@ def by_day(files: list[DataFile]) -> dict[date | None, list[DataFile]]:
     return days
 
 
+def has_expired(rules: TableKeeping, day: date | None, files: list[DataFile], now: datetime) -> bool:
+    """Whether a day is past its retention, and so is the newest file of it: history that was loaded of late stays."""
+    first = rules.first_day_kept(now)
+    return day is not None and first is not None and day < first and files[-1].written_at.date() < first
+
+
 def _instant(at: int | datetime) -> datetime:
     if isinstance(at, datetime):
         return at if at.tzinfo else at.replace(tzinfo=UTC)

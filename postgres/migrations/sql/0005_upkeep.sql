@@ -50,35 +50,47 @@ comment on column ops.lake_maintenance.rows is 'Rows in those files; 0 for vacuu
 comment on column ops.lake_maintenance.newest_file_at is 'Newest data file of the day right after: what came later is not clustered';
 comment on column ops.lake_maintenance.error is 'Why it failed; null when it succeeded';
 
--- Ends one daily partition of live whose day is before `first_day_kept`, the oldest there is; returns its name, or null
--- when none is left. One at a time, so that each lock on the parent is short: the caller sets lock_timeout.
+-- Ends one daily partition of live, the oldest whose day and whose newest arrival lie before `first_day_kept`; returns its
+-- name, or null when none is left. History that was loaded of late stays. What is derived of purchases goes after them.
+-- One at a time, so that each lock on the parent is short: the caller sets lock_timeout.
 create function live.drop_oldest_partition(first_day_kept date) returns text
 language plpgsql security definer set search_path = pg_catalog, pg_temp set timezone = 'UTC' as $$
 declare
     found record;
+    newest timestamptz;
 begin
     if first_day_kept is null or first_day_kept > (clock_timestamp() at time zone 'UTC')::date - 7 then
         raise exception 'live.drop_oldest_partition keeps at least seven days, not those since %', first_day_kept;
     end if;
-    select child.relname as partition, parent.relname as parent into found
-    from pg_inherits
-    join pg_class child on child.oid = inhrelid
-    join pg_class parent on parent.oid = inhparent
-    where parent.relnamespace = 'live'::regnamespace and parent.relkind = 'p'
-        and child.relname ~ '_[0-9]{8}$'
-        and to_date(right(child.relname, 8), 'YYYYMMDD') < first_day_kept
-    order by right(child.relname, 8), child.relname
-    limit 1;
-    if found is null then
-        return null;
-    end if;
-    execute format('drop table live.%I', found.partition);
-    return found.partition;
+    for found in
+        select child.relname as partition, parent.relname as parent, right(child.relname, 8) as day
+        from pg_inherits
+        join pg_class child on child.oid = inhrelid
+        join pg_class parent on parent.oid = inhparent
+        where parent.relnamespace = 'live'::regnamespace and parent.relkind = 'p'
+            and child.relname ~ '_[0-9]{8}$'
+            and to_date(right(child.relname, 8), 'YYYYMMDD') < first_day_kept
+        order by day, parent.relname not in ('payments', 'transactions'), child.relname
+    loop
+        if found.parent in ('payments', 'transactions') then
+            execute format('select max(arrived_at) from live.%I', found.partition) into newest;
+            continue when newest >= first_day_kept::timestamptz;
+        else
+            continue when exists (
+                select 1 from pg_class
+                where relnamespace = 'live'::regnamespace
+                    and relname in ('payments_' || found.day, 'transactions_' || found.day)
+            );
+        end if;
+        execute format('drop table live.%I', found.partition);
+        return found.partition;
+    end loop;
+    return null;
 end
 $$;
 
 comment on function live.drop_oldest_partition(date) is
-    'Drops the oldest daily partition of live that lies before a day, at least seven days ago; null when there is none.';
+    'Drops the oldest daily partition of live whose day and arrivals lie before a day, at least seven days ago; null when there is none.';
 
 revoke all on function live.drop_oldest_partition(date) from public;
 grant execute on function live.drop_oldest_partition(date) to payments_stream;

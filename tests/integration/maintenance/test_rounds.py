@@ -27,8 +27,13 @@ YESTERDAY = TODAY - timedelta(days=2)
 LONG_AGO = TODAY - timedelta(days=100)
 
 
-def run(settings: MaintenanceSettings, *steps: str) -> None:
-    assert Round(settings, frozenset([TABLE])).run(steps or STEPS) == 0
+FUTURE = TODAY + timedelta(days=60)
+
+
+def run(settings: MaintenanceSettings, *steps: str, days_later: int = 0) -> None:
+    """A round as it will be so many days later."""
+    later = Round(settings, frozenset([TABLE]), clock=lambda: datetime.now(UTC) + timedelta(days=days_later))
+    assert later.run(steps or STEPS) == 0
 
 
 def age(folder: Path, hours: float) -> None:
@@ -135,12 +140,12 @@ def in_archive(settings: MaintenanceSettings) -> list[int]:
 
 @pytest.mark.usefixtures("archived")
 def test_an_expired_day_is_copied_verified_and_deleted(settings: MaintenanceSettings, fill: Fill) -> None:
-    old, new = fill(LONG_AGO, 0, 12), fill(TODAY, 12, 3)
-    run(settings)
+    old, new = fill(LONG_AGO, 0, 12), fill(FUTURE, 12, 3)
+    run(settings, "retain", days_later=95)
     assert stored(Path(settings.lake_uri)) == new
     assert in_archive(settings) == old
     late = fill(LONG_AGO, 15, 2)
-    run(settings)
+    run(settings, "retain", days_later=95)
     assert in_archive(settings) == old + late
     assert stored(Path(settings.lake_uri)) == new
 
@@ -157,7 +162,7 @@ def test_an_expired_day_is_copied_verified_and_deleted(settings: MaintenanceSett
 def test_an_archive_run_that_is_killed_is_completed_by_the_next(
     settings: MaintenanceSettings, fill: Fill, monkeypatch: pytest.MonkeyPatch, killed_before: str
 ) -> None:
-    old, new = fill(LONG_AGO, 0, 3), fill(TODAY, 3, 3)
+    old, new = fill(LONG_AGO, 0, 3), fill(FUTURE, 3, 3)
 
     class Killed(BaseException):
         pass
@@ -168,12 +173,20 @@ def test_an_archive_run_that_is_killed_is_completed_by_the_next(
     with monkeypatch.context() as patch:
         patch.setattr(killed_before, kill)
         with pytest.raises(Killed):
-            run(settings)
+            run(settings, "retain", days_later=95)
     fill(LONG_AGO, 6, 1)
-    run(settings)
+    run(settings, "retain", days_later=95)
     assert in_archive(settings) == [*old, 6]
     assert stored(Path(settings.lake_uri)) == new
     assert not list(Path(settings.archive_uri).rglob("*.pending"))
+
+
+def test_history_that_was_loaded_of_late_stays(settings: MaintenanceSettings, fill: Fill) -> None:
+    old = fill(LONG_AGO, 0, 12)
+    run(settings)
+    assert stored(Path(settings.lake_uri)) == old
+    run(settings, "retain", days_later=95)
+    assert stored(Path(settings.lake_uri)) == []
 
 
 def test_old_days_leave_postgres_and_the_newest_batch_stays_known(settings: MaintenanceSettings) -> None:
@@ -192,6 +205,21 @@ def test_old_days_leave_postgres_and_the_newest_batch_stays_known(settings: Main
         days = connection.execute("select to_regclass(%s) is not null", [f"live.payments_{TODAY:%Y%m%d}"]).fetchone()
     assert left == [(2,)]
     assert days == (True,)
+
+
+def test_purchases_of_long_ago_that_arrived_of_late_stay_in_postgres(settings: MaintenanceSettings) -> None:
+    with psycopg.connect(settings.database_url, autocommit=True) as connection:
+        for table in ("transactions", "fraud_scores"):
+            connection.execute("select live.ensure_partitions(%s, %s::date[])", [table, [LONG_AGO]])
+        connection.execute(
+            "insert into live.transactions values ('loaded-of-late', %s, 1, 1, 'm', false, 'paypal', null, null, 'd', "
+            "'small', false, true, clock_timestamp(), 0, 999999) on conflict do nothing",
+            [datetime.combine(LONG_AGO, datetime.min.time(), UTC)],
+        )
+        names = {f"{table}_{LONG_AGO:%Y%m%d}" for table in ("transactions", "fraud_scores")}
+        assert not names & set(retention.retain_database(settings.database_url, 90, datetime.now(UTC)))
+        connection.execute("delete from live.transactions where transaction_id = 'loaded-of-late'")
+        assert names <= set(retention.retain_database(settings.database_url, 90, datetime.now(UTC)))
 
 
 def test_nobody_can_drop_days_of_the_last_week(settings: MaintenanceSettings) -> None:
