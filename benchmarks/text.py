@@ -244,8 +244,8 @@ def _text(result: Result) -> list[str]:
     return [
         "# Text analysis of customers' messages",
         "",
-        "On messages that the simulator wrote, with other names, amounts and orders of sentences, but from sentences that",
-        "the lexicon's author knew: the sentiment figures of this table are an upper bound.",
+        "On messages that the simulator wrote: names, amounts and the order of sentences are new, the sentences are",
+        "those that the lexicon's author knew. The sentiment figures of this table are therefore an upper bound.",
         "",
         *table(
             ("language", "messages", "language right %", f"<= {SHORT_CHARACTERS} chars %", "sentiment right %", "F1 %"),
