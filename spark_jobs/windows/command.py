@@ -1,6 +1,7 @@
 """`python -m spark_jobs windows`."""
 
 import logging
+import os
 import signal
 from types import FrameType
 
@@ -9,12 +10,16 @@ from prometheus_client import start_http_server
 from spark_jobs.windows.job import Windows
 from spark_jobs.windows.settings import WindowsSettings
 
+_NICENESS = 10
+"""The stream goes first."""
+
 
 def windows() -> None:
     """Compute the windowed gold tables from Silver, live and in the lake, until a signal comes."""
     logging.getLogger("windows").setLevel(logging.INFO)
     settings = WindowsSettings()
     job = Windows(settings)
+    os.nice(_NICENESS)
 
     def end(signum: int, frame: FrameType | None) -> None:
         job.stop()

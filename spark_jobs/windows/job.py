@@ -27,6 +27,9 @@ _DUE_AT_ONCE = 2_000
 _LAKE_BUDGET_S = 5.0
 """Writing to the lake pauses after this, so that the live tables do not wait."""
 
+_REST = 2
+"""Times as long as a look took, the job rests at least after it: most of a processor is always left to the stream."""
+
 _BORROWED_ROWS = 1_000_000
 """About how many old purchases are read from Silver at a time."""
 
@@ -55,13 +58,16 @@ class Windows:
         pauses = Pauses(self._stop)
         while not self._stop.is_set():
             try:
+                began = time.monotonic()
                 is_behind = self.tick()
                 is_behind |= self.write_lake()
+                worked = time.monotonic() - began
                 self._cache_failures = 0
+                pa.default_memory_pool().release_unused()
                 pauses = Pauses(self._stop)
                 metrics.UP.set(1)
                 if not is_behind:
-                    self._stop.wait(self._settings.tick_seconds)
+                    self._stop.wait(max(self._settings.tick_seconds, _REST * worked))
             except (psycopg.OperationalError, DeltaError, OSError, LiveError, duckdb.Error) as error:
                 metrics.UP.set(0)
                 if isinstance(error, duckdb.Error):
@@ -128,9 +134,7 @@ class Windows:
         progress = Progress(self._silver.id, changes.version, newest_at)
         touched = {name: cache.touched(window, since) for name, window in windows().items()}
         marks = [*_marks(touched), *marks_of_days(days)]
-        self._live.commit({name: found.rows for name, found in touched.items()}, marks, progress)
-        for name, found in touched.items():
-            metrics.ROWS.labels(name, "live").inc(found.rows.num_rows)
+        self._live.commit(_rows(touched), marks, progress)
         if newest_at:
             metrics.LAG.set((datetime.now(UTC) - newest_at).total_seconds())
             cache.evict(self._settings.cache_hours, micros(newest_at))
@@ -238,11 +242,18 @@ class Windows:
             self._cache.close()
             self._cache = None
         self._cache_failures += 1
-        is_held = "Could not set lock" in str(error)
-        if self._cache_failures > 1 and not is_held:
+        is_sound = isinstance(error, duckdb.OutOfMemoryException) or "Could not set lock" in str(error)
+        if self._cache_failures > 1 and not is_sound:
             log.warning("the cache %s cannot be used and is made anew from Silver", self._settings.cache_file)
             for file in (self._settings.cache_file, self._settings.cache_file.with_suffix(".duckdb.wal")):
                 file.unlink(missing_ok=True)
+
+
+def _rows(touched: Mapping[str, Touched]) -> Iterator[tuple[Window, pa.Table]]:
+    for name, found in touched.items():
+        for lot in found.rows:
+            metrics.ROWS.labels(name, "live").inc(lot.num_rows)
+            yield windows()[name], lot
 
 
 def _marks(touched: Mapping[str, Touched]) -> Iterator[Mark]:

@@ -1,6 +1,6 @@
 """The windows in Postgres: the live tables, how far they are, and what the lake still has to get."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -85,11 +85,11 @@ class LiveTables:
             ).fetchone()
         return Progress(*row) if row else None
 
-    def commit(self, rows: Mapping[str, pa.Table], marks: Iterable[Mark], progress: Progress) -> None:
+    def commit(self, rows: Iterable[tuple[Window, pa.Table]], marks: Iterable[Mark], progress: Progress) -> None:
         """Put recomputed rows in place of those with the same window and keys, and remember how far this is."""
         with self._transaction() as cursor:
-            for name, table in rows.items():
-                self._upsert(cursor, windows()[name], table, progress.newest_event_at, progress.newest_event_at)
+            for window, lot in rows:
+                self._upsert(cursor, window, lot, progress.newest_event_at, progress.newest_event_at)
             for mark in marks:
                 put_mark(cursor, mark)
             _keep(cursor, progress)
@@ -175,6 +175,7 @@ class LiveTables:
                 sql.Identifier(staged), sql.Identifier(window.live)
             )
         )
+        cursor.execute(sql.SQL("truncate {}").format(sql.Identifier(staged)))
         copy_in(cursor, sql.Identifier(staged), _as_texts(kept))
         cursor.execute(_UPSERTS[window.name])
 

@@ -114,13 +114,13 @@ class Desk:
             cursor.execute("set timezone = 'UTC'")
             cursor.execute(f"select * from live.{name}")
             names = [column.name for column in cursor.description or ()]
-            return _by_key(name, [dict(zip(names, row, strict=True)) for row in cursor])
+            return by_key(name, [dict(zip(names, row, strict=True)) for row in cursor])
 
     def delta(self, name: str) -> Rows:
         uri = str(self.lake / windows()[name].delta)
         if not DeltaTable.is_deltatable(uri):
             return {}
-        return _by_key(name, DeltaTable(uri).to_pyarrow_table().to_pylist())
+        return by_key(name, DeltaTable(uri).to_pyarrow_table().to_pylist())
 
     def check(self) -> None:
         """Hold every table against the oracle: live ones within their retention, the lake up to the newest event."""
@@ -130,11 +130,11 @@ class Desk:
             kept = newest - timedelta(microseconds=window.retention_us)
             complete = {key for key in rows if key[0] + width < newest - WATERMARK}
             live, delta = self.live(name), self.delta(name)
-            assert {key: _measures(row) for key, row in live.items()} == {
+            assert {key: measures(row) for key, row in live.items()} == {
                 key: row for key, row in rows.items() if key[0] + width > kept
             }
             assert {key for key, row in live.items() if row["is_complete"]} == complete & live.keys()
-            assert {key: _measures(row) for key, row in delta.items()} == {key: rows[key] for key in complete}
+            assert {key: measures(row) for key, row in delta.items()} == {key: rows[key] for key in complete}
             assert all(row["date"] == key[0].date() for key, row in delta.items())
 
 
@@ -147,7 +147,7 @@ def _step(job: Windows) -> bool:
         return True
 
 
-def _by_key(name: str, rows: list[dict[str, Any]]) -> Rows:
+def by_key(name: str, rows: list[dict[str, Any]]) -> Rows:
     window = windows()[name]
     keyed = {(row["window_start"], *(row[key.name] for key in window.keys)): row for row in rows}
     assert len(keyed) == len(rows), f"{name} holds a row twice"
@@ -156,7 +156,7 @@ def _by_key(name: str, rows: list[dict[str, Any]]) -> Rows:
     return keyed
 
 
-def _measures(row: dict[str, Any]) -> dict[str, Any]:
+def measures(row: dict[str, Any]) -> dict[str, Any]:
     frame = {"date", "window_start", "window_end", "is_complete", "merchant", "payment_method", "country", "user_id"}
     return {name: value for name, value in row.items() if name not in frame}
 
