@@ -101,13 +101,13 @@ bench-commit: install ## Milliseconds of one append to a Delta table, by writer
 eval-anomalies: install ## How soon each incident is found, and how often a calm day raises an alarm
 	$(DEV)/python -m benchmarks.anomalies
 
-.PHONY: eval-anomalies
-eval-anomalies: install ## How soon each incident is found, and how often a calm day raises an alarm
-	$(DEV)/python -m benchmarks.anomalies
-
 .PHONY: eval-text
 eval-text: install ## How right the analysis of messages is, per language
 	$(DEV)/python -m benchmarks.text
+
+.PHONY: bench-soak
+bench-soak: install ## An hour of everything at once: memory, batches, files, and every figure checked
+	$(DEV)/python -m benchmarks.soak
 
 .PHONY: clean
 clean: ## Delete the state of demos and the caches of tools; downloads and environments stay

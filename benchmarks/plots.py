@@ -1,6 +1,6 @@
 """One small picture per benchmark."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +34,33 @@ def throughput(seconds: Sequence[float], events: Sequence[int], steady_from: flo
     axes.axvspan(0, steady_from, color="#000000", alpha=0.06, label="not counted as steady")
     axes.set_ylim(bottom=0)
     axes.legend(frameon=False)
+    figure.savefig(file)
+
+
+def soak(
+    minutes: Sequence[float],
+    memory: Mapping[str, Sequence[float]],
+    batches: Sequence[tuple[float, float]],
+    files: Mapping[str, Sequence[int]],
+    file: Path,
+) -> None:
+    """Memory by service, seconds between commits, and data files by table, over the minutes of a run."""
+    figure = Figure(figsize=(7.2, 8.4), dpi=100, layout="constrained")
+    top, middle, bottom = figure.subplots(3, sharex=True)
+    for name, used in memory.items():
+        top.plot(minutes, used, label=name, linewidth=1)
+    at, length = np.array(batches).reshape(-1, 2).T
+    middle.plot(at, length, ".", markersize=1.5, color="#2166ac")
+    for name, count in files.items():
+        bottom.plot(minutes, count, label=name, linewidth=1)
+    top.set_ylabel("MiB resident")
+    middle.set_ylabel("seconds between commits")
+    bottom.set(ylabel="data files", xlabel="minutes")
+    for axes in (top, middle, bottom):
+        axes.set_ylim(bottom=0)
+        axes.spines[["top", "right"]].set_visible(False)
+    for axes in (top, bottom):
+        axes.legend(frameon=False, fontsize=7, ncols=2, loc="upper left", bbox_to_anchor=(1, 1))
     figure.savefig(file)
 
 
