@@ -13,7 +13,7 @@ DEMO_RATE := $(or $(RATE),1000)
 unexport SECONDS
 
 PACKAGES := contracts domain producer spark_jobs serving local postgres benchmarks ml
-GROUPS := dev dbt
+GROUPS := dev dbt objectstore
 IMAGE_GROUPS := producer stream serving migrations
 UV_LOCK := uv pip compile --generate-hashes --no-emit-index-url --no-header --no-annotate --no-strip-extras \
 	--python-version 3.11 --universal --quiet
@@ -66,6 +66,11 @@ test-e2e: install ## One run of the whole platform
 .PHONY: test-chaos
 test-chaos: install ## Kill each process under load and count every event afterwards
 	$(DEV)/pytest -v -o faulthandler_timeout=900 tests/chaos
+
+.PHONY: test-cluster
+test-cluster: install ## The stream on a cluster, in several processes, and two writers of one table
+	@$(PYTHON) -m local.environments objectstore
+	$(DEV)/pytest -v -o faulthandler_timeout=900 tests/cluster
 
 .PHONY: test-compose
 test-compose: install ## The whole platform in containers: build, start, kill the stream, delete
