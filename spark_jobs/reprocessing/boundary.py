@@ -12,8 +12,8 @@ from spark_jobs.stream.detail import DETAIL
 from spark_jobs.stream.medallion import DEAD_LETTERS, FRAUD_SCORES
 from spark_jobs.stream.speed_layer import PURCHASES
 
-Limits = Mapping[int, int]
-"""The last settled offset of each partition of a topic."""
+Limits = Mapping[int, tuple[int, int]]
+"""Per partition of a topic the first and the last offset that is rebuilt."""
 
 _ACCEPTED = {"payments": "payments", "transactions": "transactions", "message_arrivals": "messages"}
 """Column of ops.batches that counts the rows accepted into a table of live rows."""
@@ -22,7 +22,7 @@ _NEWEST = """
     select distinct on (query) query, batch_id, to_jsonb(batches)
     from ops.batches order by query, batch_id desc
 """
-_LIMITS = """
+_REACHED = """
     select partition::int, max((span ->> 1)::bigint)
     from ops.batches, jsonb_each(offsets -> %s) reached (partition, span)
     where (query, batch_id) not in (select * from unnest(%s::text[], %s::bigint[]))
@@ -43,7 +43,8 @@ class Batch:
 class Boundary:
     """What is settled. A batch still under way, the newest of its stream, is left to that stream."""
 
-    limits: Mapping[str, Limits]
+    reached: Mapping[str, Mapping[int, int]]
+    """Per topic and partition the last settled offset."""
     under_way: tuple[Batch, ...]
 
 
@@ -53,11 +54,11 @@ def boundary(connection: psycopg.Connection[tuple[object, ...]], lake_uri: str, 
     tables = _Tables(lake_uri)
     under_way = tuple(batch for batch in newest if not _is_settled(batch, topics, tables))
     streams, numbers = [batch.stream for batch in under_way], [batch.number for batch in under_way]
-    limits = {}
+    reached = {}
     for topic in topics:
-        reached = connection.execute(_LIMITS, [topic.name, streams, numbers]).fetchall()
-        limits[topic.name] = {int(str(partition)): int(str(last)) for partition, last in reached}
-    return Boundary(limits, under_way)
+        found = connection.execute(_REACHED, [topic.name, streams, numbers]).fetchall()
+        reached[topic.name] = {int(str(partition)): int(str(last)) for partition, last in found}
+    return Boundary(reached, under_way)
 
 
 class _Tables:

@@ -25,10 +25,10 @@ def open_database(folder: Path) -> duckdb.DuckDBPyConnection:
 
 
 def set_limits(database: duckdb.DuckDBPyConnection, limits: Limits) -> None:
-    """Fill the table `limits`: up to where each partition of the topic is settled."""
-    database.execute("create or replace table limits (partition integer primary key, last bigint)")
+    """Fill the table `limits`: which offsets of each partition of the topic are rebuilt."""
+    database.execute("create or replace table limits (partition integer primary key, first bigint, last bigint)")
     if limits:
-        database.executemany("insert into limits values (?, ?)", list(limits.items()))
+        database.executemany("insert into limits values (?, ?, ?)", [(one, *span) for one, span in limits.items()])
 
 
 def show_files(database: duckdb.DuckDBPyConnection, view: str, files: str, otherwise: Types) -> Types:
@@ -55,21 +55,22 @@ def chosen(wanted: Types, present: Types) -> str:
     )
 
 
-def show_sides(database: duckdb.DuckDBPyConnection, wanted: Types, stored: Types) -> None:
-    """Divide `stored` into `settled` rows and those `beyond` the limits, which are the stream's own.
+def show_sides(database: duckdb.DuckDBPyConnection, wanted: Types, stored: Types, identity: list[str]) -> None:
+    """Divide `stored` into `settled` rows and those `beyond` the limits, which are left alone.
 
-    Both have the wanted columns, and so has `rebuilt`: the rows of `staged` that were not `superseded`.
+    Both have the wanted columns, and so has `rebuilt`: the rows of `staged` that were not `superseded`
+    and whose identity is not held by a row beyond.
     """
     limited = "from stored left join limits on limits.partition = stored.source_partition"
+    within = "source_offset between first and last"
     columns = chosen(wanted, stored)
-    database.execute(f"create or replace view settled as select {columns} {limited} where source_offset <= last")
-    database.execute(
-        f"create or replace view beyond as select {columns} {limited} where last is null or source_offset > last"
-    )
+    database.execute(f"create or replace view settled as select {columns} {limited} where {within}")
+    database.execute(f"create or replace view beyond as select {columns} {limited} where not coalesce({within}, false)")
     staged = chosen(wanted, types_of(database, "staged"))
     database.execute(
         f"create or replace view rebuilt as select {staged} from staged "
-        "anti join superseded using (source_partition, source_offset)"
+        "anti join superseded using (source_partition, source_offset) "
+        f"anti join beyond using ({', '.join(identity)})"
     )
 
 

@@ -75,9 +75,27 @@ class Found:
     superseded: pa.Table
 
 
+def spans(day: date) -> list[Span]:
+    """The hours of a day."""
+    return [Span(day, hour) for hour in range(24)]
+
+
+def folder_of(accepted: Path, span: Span) -> Path:
+    """Where the rebuilt rows of an hour lie; absent when there are none."""
+    return accepted / f"day={span.day.isoformat()}" / f"hour={span.hour}"
+
+
+def holds_rows(connection: Connection, table: str, span: Span) -> bool:
+    """Whether a table of live has rows of the hour."""
+    column = "minute" if table.endswith("_minutes") else "event_timestamp"
+    query = f"select exists (select from {table} where {column} >= %(begins_at)s and {column} < %(ends_at)s)"
+    row = connection.execute(query.encode(), span.bounds).fetchone()
+    return bool(row and row[0])
+
+
 def rows_of(accepted: Path, span: Span, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
     """The rebuilt rows of an hour, piece by piece."""
-    folder = accepted / f"day={span.day.isoformat()}" / f"hour={span.hour}"
+    folder = folder_of(accepted, span)
     if folder.exists():
         for batch in pa.dataset.dataset(folder, format="parquet").to_batches(
             columns=list(columns) if columns else None
@@ -94,10 +112,13 @@ class LiveDays:
         self._accepted = accepted
         with connection.transaction(), connection.cursor() as cursor:
             cursor.execute(
-                "create temporary table if not exists settled_until (partition int primary key, last bigint)"
+                "create temporary table if not exists settled_span "
+                "(partition int primary key, first bigint, last bigint)"
             )
-            cursor.execute("truncate settled_until")
-            cursor.executemany("insert into settled_until values (%s, %s)", list(limits.items()))
+            cursor.execute("truncate settled_span")
+            cursor.executemany(
+                "insert into settled_span values (%s, %s, %s)", [(one, *span) for one, span in limits.items()]
+            )
             cursor.execute(self._sql("create temporary table if not exists {rebuilt} (like {live})"))
 
     def is_kept(self, day: date) -> bool:
@@ -118,12 +139,19 @@ class LiveDays:
         return self._day(day, heal=True)
 
     def _day(self, day: date, heal: bool) -> tuple[Outcome, pa.Table]:
-        hours = [self._hour(Span(day, hour), heal) for hour in range(24)]
+        hours = [self._hour(span, heal) for span in spans(day) if self._has_rows(span)]
         total = sum((one.differences for one in hours), Differences())
         before = sum(one.rows for one in hours)
         after = before + total.missing - total.extra
-        superseded = pa.concat_tables([one.superseded for one in hours])
+        superseded = pa.concat_tables([SUPERSEDED.empty_table(), *(one.superseded for one in hours)])
         return Outcome(f"live.{self._table.name}", day, before, after, total), superseded
+
+    def _has_rows(self, span: Span) -> bool:
+        """Whether there is anything to compare; most hours of a young or a damaged day are empty."""
+        if folder_of(self._accepted, span).exists():
+            return True
+        others = [f"live.{self._table.name}", *(f"live.{name}" for name in _CUBES if self._table is PAYMENTS)]
+        return any(holds_rows(self._connection, name, span) for name in others)
 
     def _hour(self, span: Span, heal: bool) -> Found:
         with self._connection.transaction(), self._connection.cursor() as cursor:
@@ -176,8 +204,9 @@ class LiveDays:
             self._sql(
                 "create temporary table differing on commit drop as "
                 "with here as ("
-                "  select stored.*, coalesce(stored.source_offset <= last, false) as is_settled from {live} stored"
-                "  left join settled_until on partition = source_partition"
+                "  select stored.*, coalesce(stored.source_offset between first and last, false) as is_settled"
+                "  from {live} stored"
+                "  left join settled_span on partition = source_partition"
                 "  where event_timestamp >= %(begins_at)s and event_timestamp < %(ends_at)s"
                 "), judged as ("
                 "  select {key}, w.source_partition, w.source_offset, case"
@@ -195,8 +224,9 @@ class LiveDays:
         counts = {str(kind): int(str(count)) for kind, count in cursor.fetchall()}
         rows = cursor.execute(
             self._sql(
-                "select count(*) from {live} stored join settled_until on partition = source_partition "
-                "and source_offset <= last where event_timestamp >= %(begins_at)s and event_timestamp < %(ends_at)s"
+                "select count(*) from {live} stored join settled_span on partition = source_partition "
+                "and source_offset between first and last "
+                "where event_timestamp >= %(begins_at)s and event_timestamp < %(ends_at)s"
             ),
             span.bounds,
         ).fetchone()

@@ -131,7 +131,7 @@ def _messages(spark: SparkSession, bronze: Bronze) -> DataFrame:
     read = partial(_read, bronze.lake_uri, bronze.topic.bronze, table.version())
     found = spark.createDataFrame(files, "path string").repartition(tasks).mapInArrow(read, _MESSAGES)
     settled = [
-        (F.col("partition") == partition) & (F.col("offset") <= last) for partition, last in bronze.limits.items()
+        (F.col("partition") == partition) & F.col("offset").between(*span) for partition, span in bronze.limits.items()
     ]
     return found.where(reduce(or_, settled, F.lit(False))).withColumnRenamed("kafka_timestamp", "arrived_at")
 
@@ -139,6 +139,20 @@ def _messages(spark: SparkSession, bronze: Bronze) -> DataFrame:
 def count_messages(table: DeltaTable, since: date) -> int:
     """Messages of a Bronze table that reached Kafka on this UTC date or later, by the log of the table alone."""
     return int(pc.sum(_files(table, since).column("num_records")).as_py() or 0)
+
+
+def first_offsets(table: DeltaTable, since: date) -> dict[int, int]:
+    """Per partition the first offset that Bronze still holds of what reached Kafka on this UTC date or later.
+
+    Older days may have left the lake; what was made of their messages cannot be rebuilt and is not to be touched.
+    """
+    positions = table.to_pyarrow_dataset(file_pruning_predicate=[("date", ">=", since.isoformat())])
+    found: dict[int, int] = {}
+    for batch in positions.to_batches(columns=["partition", "offset"]):
+        grouped = pa.Table.from_batches([batch]).group_by("partition").aggregate([("offset", "min")])
+        for row in grouped.to_pylist():
+            found[row["partition"]] = min(row["offset_min"], found.get(row["partition"], row["offset_min"]))
+    return found
 
 
 def _files(table: DeltaTable, since: date) -> pa.Table:

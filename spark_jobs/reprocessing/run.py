@@ -4,7 +4,7 @@ import logging
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, timedelta
@@ -18,12 +18,12 @@ from spark_jobs.lake import Lake
 from spark_jobs.records import Lateness, subscribed
 from spark_jobs.registry import RegistryAway, Schemas
 from spark_jobs.reprocessing import comparison, letters
-from spark_jobs.reprocessing.boundary import Boundary, boundary
+from spark_jobs.reprocessing.boundary import Boundary, Limits, boundary
 from spark_jobs.reprocessing.lake_day import find_table
 from spark_jobs.reprocessing.letters import Letters
 from spark_jobs.reprocessing.live import LiveDays
 from spark_jobs.reprocessing.outcome import Outcome
-from spark_jobs.reprocessing.rebuild import Bronze, Days, Staged, count_messages, rebuild
+from spark_jobs.reprocessing.rebuild import Bronze, Days, Staged, count_messages, first_offsets, rebuild
 from spark_jobs.reprocessing.record import Record
 from spark_jobs.reprocessing.scores import ScoreDays
 from spark_jobs.reprocessing.silver import SUPERSEDED, SilverDays
@@ -86,10 +86,11 @@ class Reprocessing:
 
     def _topic(self, connection: Connection, topic: Topic, settled: Boundary, folder: Path) -> Iterator[Outcome]:
         staged = Staged(folder)
-        if not self._rebuild(topic, settled, staged):
+        limits = _limits(self.lake.uri, topic, self.days, settled.reached[topic.name])
+        if not limits:
             log.info("%s: Bronze holds nothing settled; nothing to rebuild", topic.name)
             return
-        limits = settled.limits[topic.name]
+        self._rebuild(topic, limits, staged)
         with comparison.open_database(folder) as database:
             live = LiveDays(connection, topic, limits, staged.accepted)
             silver = SilverDays(topic, self.lake, database, connection, limits, staged.accepted)
@@ -113,12 +114,10 @@ class Reprocessing:
             log.info("%s is no longer kept in Postgres; only the lake is rebuilt", day)
         yield silver.compare(day, superseded) if self.compare else silver.heal(day, superseded)
 
-    def _rebuild(self, topic: Topic, settled: Boundary, staged: Staged) -> bool:
-        if find_table(self.lake.uri, topic.bronze) is None or not settled.limits[topic.name]:
-            return False
+    def _rebuild(self, topic: Topic, limits: Limits, staged: Staged) -> None:
         began = time.monotonic()
         since = _since(topic, self.days)
-        bronze = Bronze(topic, self.lake.uri, settled.limits[topic.name], since)
+        bronze = Bronze(topic, self.lake.uri, limits, since)
         schemas = Schemas(self.settings.schema_registry_url, Path(self.settings.checkpoint_dir) / "schemas")
         writers = schemas.writers(topic)
         if not writers:
@@ -126,7 +125,6 @@ class Reprocessing:
         told = letters.positions(self.lake.uri, topic, since)
         rebuild(self.spark, bronze, writers, Lateness(self.settings.watermark_seconds), self.days, told, staged)
         log.info("%s: Bronze since %s judged anew, %.1f s", topic.name, since, time.monotonic() - began)
-        return True
 
 
 def preview(settings: StreamSettings, days: Days) -> Iterator[str]:
@@ -138,8 +136,16 @@ def preview(settings: StreamSettings, days: Days) -> Iterator[str]:
         table = find_table(settings.lake_uri, topic.bronze)
         since = _since(topic, days)
         messages = count_messages(table, since) if table else 0
-        limits = ", ".join(f"{partition}: {last}" for partition, last in sorted(settled.limits[topic.name].items()))
-        yield f"{topic.name}: {messages} messages since {since} in {topic.bronze}; settled up to {limits or 'nothing'}"
+        limits = _limits(settings.lake_uri, topic, days, settled.reached[topic.name])
+        spans = ", ".join(f"{partition}: {first} to {last}" for partition, (first, last) in sorted(limits.items()))
+        yield f"{topic.name}: {messages} messages since {since} in {topic.bronze}; settled offsets {spans or 'none'}"
+
+
+def _limits(lake_uri: str, topic: Topic, days: Days, reached: Mapping[int, int]) -> Limits:
+    """What can be rebuilt: from the first offset that Bronze holds to the last that is settled."""
+    table = find_table(lake_uri, topic.bronze)
+    firsts = first_offsets(table, _since(topic, days)) if table else {}
+    return {one: (first, reached[one]) for one, first in firsts.items() if first <= reached.get(one, -1)}
 
 
 def _since(topic: Topic, days: Days) -> date:

@@ -27,7 +27,7 @@ from spark_jobs.fraud.history import MOST_RECENT
 from spark_jobs.lake import Lake
 from spark_jobs.reprocessing import comparison
 from spark_jobs.reprocessing.lake_day import LakeDay, find_table
-from spark_jobs.reprocessing.live import Connection, Span, rows_of
+from spark_jobs.reprocessing.live import Connection, Span, holds_rows, rows_of, spans
 from spark_jobs.reprocessing.outcome import Differences, Outcome
 from spark_jobs.reprocessing.silver import StillDifferent
 from spark_jobs.rewrites import rewriting
@@ -50,7 +50,7 @@ _PURCHASES = """
         where event_timestamp > timestamptz '{begins_at}' - interval '{window} seconds'
             and event_timestamp < timestamptz '{ends_at}'
     ) purchase
-    join settled_until on partition = source_partition and source_offset <= last
+    join settled_span on partition = source_partition and source_offset between first and last
     left join live.fraud_scores score using (user_id, event_timestamp, transaction_id)
     where purchase.event_timestamp >= '{begins_at}'
 """
@@ -140,8 +140,9 @@ class ScoreDays:
 
     def _postgres(self, day: date, heal: bool) -> Outcome:
         total, rows = Differences(), 0
-        for hour in range(24):
-            span = Span(day, hour)
+        for span in spans(day):
+            if not any(holds_rows(self.connection, name, span) for name in ("live.transactions", "live.fraud_scores")):
+                continue
             with self._snapshot() as cursor:
                 found = self._judge(cursor, span)
             if found.differences and heal:
@@ -237,8 +238,7 @@ class ScoreDays:
         within = f"score.event_timestamp >= '{first}' and score.event_timestamp < '{last}'"
         file = self.accepted.parent / f"scores-{day}.parquet"
         with self._snapshot() as cursor, pq.ParquetWriter(file, scoring.SCHEMA) as writer:
-            for hour in range(24):
-                span = Span(day, hour)
+            for span in spans(day):
                 writer.write_table(
                     scoring.read(
                         cursor,
@@ -251,8 +251,8 @@ class ScoreDays:
                 cursor,
                 f"select {key} from live.fraud_scores score "
                 "join live.transactions purchase using (transaction_id, event_timestamp) "
-                "left join settled_until on partition = source_partition "
-                f"where {within} and (last is null or source_offset > last)",
+                "left join settled_span on partition = source_partition "
+                f"where {within} and not coalesce(source_offset between first and last, false)",
             )
             pending = _keys(cursor, f"select {key} from live.fraud_score_revisions score where {within}")
         self.database.register("newer", newer)

@@ -94,7 +94,7 @@ class SilverDays:
         columns.pop(EVENT_RULES, None)
         comparison.set_limits(self.database, self.limits)
         self.database.register("superseded", superseded)
-        comparison.show_sides(self.database, columns, known)
+        comparison.show_sides(self.database, columns, known, [self.topic.event_id, "event_timestamp"])
         before, after = (comparison.count(self.database, view) for view in ("settled", "rebuilt"))
         found = comparison.differences(self.database, _POSITION, columns)
         return stored, Outcome(self.topic.silver, day, before, after, found)

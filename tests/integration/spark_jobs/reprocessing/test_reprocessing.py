@@ -10,11 +10,14 @@ from dataclasses import replace
 from typing import Any
 
 import duckdb
+import psycopg
 import pytest
 from deltalake import DeltaTable, write_deltalake
 
 from domain.contracts import Expectation, expectations
 from local.repository import ROOT
+from spark_jobs.fraud import revisions
+from spark_jobs.lake import Lake
 from spark_jobs.reprocessing import run
 from spark_jobs.reprocessing.boundary import Boundary, boundary
 
@@ -112,7 +115,7 @@ def test_damage_is_found_and_healed(site: Site, written: list[Message]) -> None:
 
 
 def test_scores_are_healed_and_what_was_known_then_is_kept(site: Site, written: list[Message]) -> None:
-    site.reprocess()
+    merge_revisions(site)
     in_lake, in_postgres = rows(site, SCORES), scores(site)
     site.owner.execute("update live.fraud_scores set velocity_30m = 40, score = 3 where user_id = 1")
     site.owner.execute("update live.fraud_scores set risk_level = 'MINIMAL', rules_fired = '{}' where user_id = 2")
@@ -130,13 +133,18 @@ def test_scores_are_healed_and_what_was_known_then_is_kept(site: Site, written: 
 
 
 def test_a_purchase_without_a_score_gets_one(site: Site, written: list[Message]) -> None:
-    site.reprocess()
     judged = "select transaction_id, velocity_30m, score, risk_level, rules_fired from live.fraud_scores order by 1"
     before = site.owner.execute(judged).fetchall()
     site.owner.execute("delete from live.fraud_scores where user_id in (0, 2)")
     site.reprocess()
     assert site.owner.execute(judged).fetchall() == before
     assert site.differing() == {}
+
+
+def merge_revisions(site: Site) -> None:
+    """What the running stream does every half a minute."""
+    with psycopg.connect(site.database_url) as connection:
+        revisions.merge(connection, Lake(str(site.lake)))
 
 
 def scores(site: Site) -> list[tuple[Any, ...]]:
@@ -219,9 +227,18 @@ def test_what_lies_beyond_the_boundary_stays_and_wins(
     stored = DeltaTable(str(site.lake / SILVER)).to_pyarrow_table().to_pylist()
     held = [(one["source_partition"], one["source_offset"]) for one in stored if one["event_id"] == silver["event_id"]]
     assert len(held) == 1
-    assert held[0][1] > early[0].limits[PAYMENTS.name][held[0][0]]
+    assert held[0][1] > early[0].reached[PAYMENTS.name][held[0][0]]
     assert any(one["event_id"].startswith("e1-") for one in stored)
     assert in_agreement(site)
+
+
+def test_what_bronze_no_longer_holds_is_left_alone(site: Site, written: list[Message]) -> None:
+    before, in_postgres = rows(site, SILVER), live(site)
+    for topic in (PAYMENTS, PURCHASES):
+        DeltaTable(str(site.lake / topic.bronze)).delete('"offset" < 10')
+    DeltaTable(str(site.lake / SILVER)).delete("source_offset % 2 = 0 and source_offset >= 10")
+    site.reprocess()
+    assert (rows(site, SILVER), live(site)) == (before, in_postgres)
 
 
 def in_agreement(site: Site) -> bool:
