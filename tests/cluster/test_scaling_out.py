@@ -33,7 +33,7 @@ SEEDS = count(1)
 def platform() -> Iterator[Platform]:
     data = Path(tempfile.mkdtemp(prefix="scaling-"))
     with Platform(data, Ports.free(), fresh=True) as started:
-        started.start("migrate", "init")
+        started.start("migrate", "init", "dbt")
         yield started
     shutil.rmtree(data)
 
