@@ -43,6 +43,19 @@ _MESSAGES = StructType(
 )
 """Columns of Bronze that are read."""
 
+_ARROW = pa.schema(
+    [
+        ("topic", pa.string()),
+        ("partition", pa.int32()),
+        ("offset", pa.int64()),
+        ("kafka_timestamp", pa.timestamp("us", "UTC")),
+        ("key", pa.binary()),
+        ("value", pa.binary()),
+        ("ingested_at", pa.timestamp("us", "UTC")),
+        ("batch_id", pa.int64()),
+    ]
+)
+
 _ROWS_AT_ONCE = 20_000
 _TASKS_PER_CORE = 4
 _SESSION = {
@@ -167,7 +180,9 @@ def _read(lake_uri: str, name: str, version: int, batches: Iterator[pa.RecordBat
     for batch in batches:
         for path in batch.column("path").to_pylist():
             with pq.ParquetFile(path, filesystem=files) as file:
-                yield from file.iter_batches(_ROWS_AT_ONCE, columns=_MESSAGES.names)
+                for rows in file.iter_batches(_ROWS_AT_ONCE, columns=_MESSAGES.names):
+                    # Files that delta-rs rewrote (compaction does) hold texts as views, which Spark does not take.
+                    yield rows.select(_MESSAGES.names).cast(_ARROW)
 
 
 def _judged(messages: DataFrame, topic: Topic, writers: Mapping[int, str], lateness: Lateness, days: Days) -> DataFrame:
