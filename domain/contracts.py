@@ -37,7 +37,9 @@ class Expectation:
     """One declared property of a record and what happens when it does not hold."""
 
     name: str
-    check: Literal["present", "known", "positive", "between", "matches", "listed", "since", "arrived", "clean", "small"]
+    check: Literal[
+        "present", "known", "positive", "between", "matches", "listed", "since", "arrived", "clean", "small", "short"
+    ]
     action: Literal["drop", "warn"]
     column: str | None = None
     min: float | str | None = None

@@ -88,5 +88,7 @@ def _holds(one: Expectation) -> Column:
             return F.unix_micros(column) <= F.unix_micros(F.col("arrived_at")) + ahead
         case "small":
             return F.octet_length(F.col("value")) <= F.lit(one.max_bytes)
+        case "short":
+            return column.isNull() | (F.octet_length(column) <= F.lit(one.max_bytes))
         case "clean":
             raise ValueError("`clean` is no Spark expression")

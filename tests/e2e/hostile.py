@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from secrets import token_hex
 from typing import Any
 from uuid import uuid4
 
@@ -70,6 +71,11 @@ HOSTILE = [
     _bytes("5 MB of noise", "undecodable", lambda _: b"\xff" * (5 * MEGABYTE)),
     _payment("a 5 MB field", "too_large", merchant_id="m" * (5 * MEGABYTE)),
     _checkout("a 5 MB location", "too_large", location="x" * (5 * MEGABYTE)),
+    _payment("an event id of a kilobyte", "overlong_event_id", event_id=token_hex(512)),
+    _payment("a decline reason of four kilobytes", "overlong_decline_reason", decline_reason=token_hex(2048)),
+    _payment("an issuer of four kilobytes", "overlong_issuer", issuer=token_hex(2048)),
+    _checkout("a shop's name of four kilobytes", "overlong_merchant", merchant=token_hex(2048)),
+    _checkout("a device of four kilobytes", "overlong_device_id", device_id=token_hex(2048)),
     _payment("a NUL in a text", "invalid_text", issuer="Some\0Bank"),
     _checkout("a NUL in a shop's name", "invalid_text", merchant="\0"),
     _bytes("text that is not UTF-8", "undecodable", lambda value: value.replace(b"Some Bank", b"Some \xff\xfe\xfdnk")),

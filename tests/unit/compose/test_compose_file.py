@@ -56,8 +56,15 @@ def test_every_service_has_limits(services: Services) -> None:
 
 def test_all_that_runs_by_default_fits_a_machine_of_8_gb(lasting: Services) -> None:
     optional = {name for name, service in lasting.items() if service.get("profiles") == ["metrics"]}
-    limits = [lasting[name]["deploy"]["resources"]["limits"]["memory"] for name in lasting.keys() - optional]
-    assert sum(map(mebibytes, limits)) <= BUDGET_MIB
+    reserved = [lasting[name]["deploy"]["resources"]["reservations"]["memory"] for name in lasting.keys() - optional]
+    assert sum(map(mebibytes, reserved)) <= BUDGET_MIB
+
+
+def test_no_service_is_ended_for_using_what_it_needs(lasting: Services) -> None:
+    for name, service in lasting.items():
+        resources = service["deploy"]["resources"]
+        needs = resources.get("reservations", resources["limits"])["memory"]
+        assert mebibytes(needs) <= mebibytes(resources["limits"]["memory"]), name
 
 
 def test_ports_are_published_on_this_machine_alone_and_can_be_moved(services: Services) -> None:
