@@ -33,14 +33,18 @@ class Refusal:
 
 @dataclass
 class Judge:
-    """Judges messages by today's schemas and expectations. A context manager: the session ends with it."""
+    """Judges messages by today's schemas and expectations. A context manager: the session ends with it.
+
+    Spark takes seconds to start; where there is nothing to judge it is never started.
+    """
 
     settings: StreamSettings
     _folder: tempfile.TemporaryDirectory[str] = field(default_factory=tempfile.TemporaryDirectory)
     _writers: dict[str, dict[int, str]] = field(default_factory=dict)
 
+    _session: SparkSession | None = None
+
     def __enter__(self) -> Self:
-        self._spark: SparkSession = make_session("dead-letters", self.settings)
         self._window = IdentityWindow(Path(self._folder.name) / "window", self.settings.dedup_window_seconds)
         return self
 
@@ -48,7 +52,8 @@ class Judge:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._window.close()
-        self._spark.stop()
+        if self._session:
+            self._session.stop()
         self._folder.cleanup()
 
     def refusals(self, letters: pa.Table, arrived_at: list[datetime]) -> dict[Position, Refusal]:
@@ -64,8 +69,9 @@ class Judge:
         return found
 
     def _of_topic(self, topic: Topic, messages: pa.Table) -> dict[Position, Refusal]:
+        self._session = self._session or make_session("dead-letters", self.settings)
         lateness = Lateness(self.settings.watermark_seconds)
-        records = silver_records(self._spark.createDataFrame(messages), topic, self._known(topic), lateness)
+        records = silver_records(self._session.createDataFrame(messages), topic, self._known(topic), lateness)
         (part,) = take_apart(records.toArrow(), [topic], self._window)
         refused = part.dead_letters
         reasons = zip(refused.column("reason").to_pylist(), refused.column("error").to_pylist(), strict=True)
