@@ -63,8 +63,14 @@ class ProgressListener(StreamingQueryListener):
 
 def _lag(end: str, latest: str) -> dict[str, int]:
     """Messages per topic between two offset reports of Spark's Kafka source, both JSON {topic: {partition: offset}}."""
-    reached, newest = json.loads(end or "{}"), json.loads(latest or "{}")
+    reached, newest = _offsets(end), _offsets(latest)
     return {
         topic: sum(offset - reached.get(topic, {}).get(partition, 0) for partition, offset in partitions.items())
         for topic, partitions in newest.items()
     }
+
+
+def _offsets(report: str) -> dict[str, dict[str, int]]:
+    """What a report holds: nothing while Spark has none to give, which PySpark prints as "None"."""
+    offsets: dict[str, dict[str, int]] = json.loads(report) if report.startswith("{") else {}
+    return offsets
