@@ -41,6 +41,11 @@ def open_table(lake_uri: str, name: str) -> DeltaTable:
     return DeltaTable(table_uri(lake_uri, name), storage_options=storage_options(lake_uri))
 
 
+def has_table(lake_uri: str, name: str) -> bool:
+    """Whether there is such a table."""
+    return bool(DeltaTable.is_deltatable(table_uri(lake_uri, name), storage_options(lake_uri)))
+
+
 @dataclass(frozen=True)
 class BatchIdentity:
     """Which batch of which stream this is. A stream is named by its checkpoint, so a new checkpoint is a new stream."""

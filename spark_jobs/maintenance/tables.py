@@ -13,7 +13,7 @@ from deltalake.exceptions import CommitFailedError
 from deltalake.fs import DeltaStorageHandler
 
 from domain.lake import TableKeeping, keeping
-from spark_jobs.lake import table_uri
+from spark_jobs.lake import has_table, open_table, table_uri
 from spark_jobs.object_store import storage_options
 
 LOG_FOLDER = "_delta_log"
@@ -43,12 +43,17 @@ class KeptTable:
     """A Delta table and the rules by which it is kept."""
 
     name: str
-    uri: str
+    lake_uri: str
     rules: TableKeeping
+
+    @property
+    def uri(self) -> str:
+        """Where the table lies."""
+        return table_uri(self.lake_uri, self.name)
 
     def open(self) -> DeltaTable:
         """The table as it is now."""
-        return DeltaTable(self.uri, storage_options=storage_options(self.uri))
+        return open_table(self.lake_uri, self.name)
 
     def commit(self, change: Callable[[DeltaTable], Result]) -> Result:
         """Make a change, each time to the table as it is now, until no other writer has changed the same files.
@@ -74,8 +79,7 @@ def tables(lake_uri: str) -> list[KeptTable]:
     """Every Delta table directly below the lake, by name."""
     lake = folder(lake_uri)
     names = [entry.base_name for entry in lake.get_file_info(pafs.FileSelector("", allow_not_found=True))]
-    kept = [KeptTable(name, table_uri(lake_uri, name), keeping(name)) for name in sorted(names)]
-    return [table for table in kept if DeltaTable.is_deltatable(table.uri, storage_options(table.uri))]
+    return [KeptTable(name, lake_uri, keeping(name)) for name in sorted(names) if has_table(lake_uri, name)]
 
 
 def day_column(table: DeltaTable) -> str | None:

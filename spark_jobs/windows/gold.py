@@ -1,14 +1,14 @@
 """Complete windows in Delta. A window is replaced whole in one commit, so that a repetition changes nothing."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import pyarrow as pa
 from deltalake import DeltaTable, PostCommitHookProperties, WriterProperties, write_deltalake
-from deltalake.exceptions import CommitFailedError, TableNotFoundError
+from deltalake.exceptions import CommitFailedError
 
 from domain.windows import Window, instant
+from spark_jobs.lake import Lake, has_table
 
-_CONFIGURATION: Mapping[str, str | None] = {"delta.checkpointInterval": "100"}
 _WRITER = WriterProperties(compression="ZSTD", compression_level=1)
 _HOOKS = PostCommitHookProperties(create_checkpoint=True, cleanup_expired_logs=False)
 _ATTEMPTS = 20
@@ -33,18 +33,18 @@ class GoldTables:
     """The windowed tables below one folder or bucket prefix."""
 
     def __init__(self, lake_uri: str) -> None:
-        self._uri = lake_uri.rstrip("/")
+        self._lake_uri = lake_uri
 
     def exists(self, window: Window) -> bool:
         """Whether the table was made already."""
-        return bool(DeltaTable.is_deltatable(f"{self._uri}/{window.delta}"))
+        return has_table(self._lake_uri, window.delta)
 
     def replace(self, window: Window, starts: Sequence[int], rows: pa.Table) -> None:
         """Put `rows`, which are all rows of the windows with these starts, in place of what the table holds of them.
 
         Raises DeltaError when others change the same files again and again.
         """
-        table = self._open(window)
+        table = Lake(self._lake_uri).ensure(window.delta, schema(window), "date")
         for attempt in range(_ATTEMPTS):
             try:
                 _replace(table, _within(starts), rows.cast(schema(window)))
@@ -53,20 +53,6 @@ class GoldTables:
                 if attempt == _ATTEMPTS - 1:
                     raise
                 table.update_incremental()
-
-    def _open(self, window: Window) -> DeltaTable:
-        uri = f"{self._uri}/{window.delta}"
-        try:
-            return DeltaTable(uri)
-        except TableNotFoundError:
-            return DeltaTable.create(
-                uri,
-                schema(window),
-                mode="ignore",
-                partition_by=["date"],
-                name=window.delta,
-                configuration=_CONFIGURATION,
-            )
 
 
 def _replace(table: DeltaTable, predicate: str, rows: pa.Table) -> None:

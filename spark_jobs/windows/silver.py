@@ -19,6 +19,8 @@ from deltalake import DeltaTable
 from deltalake.exceptions import TableNotFoundError
 from deltalake.fs import DeltaStorageHandler
 
+from spark_jobs.lake import open_table, table_uri
+
 TABLE = "transactions_silver"
 PARTITION = "event_date"
 COLUMNS = ["event_timestamp", "merchant", "payment_method", "country", "user_id", "device_id", "amount", "is_fraud"]
@@ -60,14 +62,15 @@ class SilverTable:
     def __init__(self, lake_uri: str, name: str = TABLE, columns: Sequence[str] = COLUMNS) -> None:
         """`columns` are those that are read."""
         self._columns = list(columns)
-        self._uri = f"{lake_uri.rstrip('/')}/{name}"
+        self._lake_uri = lake_uri
+        self._name = name
         self._table: DeltaTable | None = None
 
     def refresh(self) -> bool:
         """Look for the newest version; False while the table does not exist."""
         try:
             # Loaded anew: a table that was dropped and made again would go unnoticed otherwise.
-            self._table = DeltaTable(self._uri)
+            self._table = open_table(self._lake_uri, self._name)
         except TableNotFoundError:
             self._table = None
         return self._table is not None
@@ -162,7 +165,7 @@ class SilverTable:
     @property
     def _opened(self) -> DeltaTable:
         if self._table is None:
-            raise TableNotFoundError(f"{self._uri} does not exist yet: start the stream")
+            raise TableNotFoundError(f"{table_uri(self._lake_uri, self._name)} does not exist yet: start the stream")
         return self._table
 
     def _files(self) -> pa_fs.PyFileSystem:

@@ -1,11 +1,13 @@
 """Appends that may be repeated."""
 
+import re
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
 from deltalake import DeltaTable
 
+from local.repository import ROOT
 from spark_jobs.lake import BatchIdentity, Lake
 
 
@@ -71,3 +73,9 @@ def test_a_writer_notices_what_another_one_committed(lake: Lake, tmp_path: Path)
     Lake(str(tmp_path)).append("t", rows(2), BatchIdentity("other", 0), "day")
     lake.append("t", rows(3), BatchIdentity("s", 1), "day")
     assert stored(tmp_path) == [1, 2, 3]
+
+
+def test_tables_are_opened_and_made_in_one_place_so_that_every_job_finds_an_object_store() -> None:
+    jobs = ROOT / "spark_jobs"
+    opening = re.compile(r"\bDeltaTable\(|DeltaTable\.(create|is_deltatable)\(|write_deltalake\(\s*(f?[\"']|str\()")
+    assert [file for file in jobs.rglob("*.py") if opening.search(file.read_text())] == [jobs / "lake.py"]

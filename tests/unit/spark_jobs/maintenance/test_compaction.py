@@ -17,7 +17,7 @@ def file(size: int, written_at: datetime = NOON, day: date = DAY) -> DataFile:
 
 
 def table(name: str) -> KeptTable:
-    return KeptTable(name, f"/lake/{name}", keeping(name))
+    return KeptTable(name, "/lake", keeping(name))
 
 
 def test_a_few_small_files_are_left_alone() -> None:
