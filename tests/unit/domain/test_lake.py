@@ -8,13 +8,20 @@ import pytest
 
 from domain.contracts import topics
 from domain.lake import is_over, keeping, sizes
+from domain.windows import windows
 
 NAMED = tomllib.loads((files("contracts") / "lake.toml").read_text(encoding="utf-8"))["tables"]
-STREAMED = {name for topic in topics().values() for name in (topic.bronze, topic.silver)} | {"dead_letters"}
+STREAMED = {name for topic in topics().values() for name in (topic.bronze, topic.silver)}
+REWRITTEN = {"fraud_scores", *(window.delta for window in windows().values())}
 
 
-def test_every_table_of_the_stream_is_named() -> None:
-    assert STREAMED <= NAMED.keys()
+def test_every_table_that_a_job_writes_is_named_and_no_other() -> None:
+    assert NAMED.keys() == STREAMED | REWRITTEN | {"dead_letters", "messages_enriched"}
+
+
+@pytest.mark.parametrize("name", sorted(REWRITTEN))
+def test_what_late_purchases_rewrite_leaves_no_files_behind_for_long(name: str) -> None:
+    assert keeping(name).vacuum_hours <= 24
 
 
 def test_bronze_is_promised_a_week_and_silver_thirty_days() -> None:
