@@ -17,41 +17,10 @@ from spark_jobs.maintenance.settings import MaintenanceSettings
 from spark_jobs.maintenance.tables import data_files
 
 from .conftest import TABLE, TODAY, purchases, stored
+from .programs import MAINTAINER, WRITER, start
 
-KILLS = 5
+KILLS = 3
 BATCHES = 200
-
-WRITER = """
-import sys, time
-from tests.integration.maintenance.conftest import TABLE, TODAY, purchases
-from spark_jobs.lake import BatchIdentity, Lake
-lake = Lake(sys.argv[1])
-for batch in range(int(sys.argv[2])):
-    lake.append(TABLE, purchases([batch], TODAY), BatchIdentity("writer", batch), "event_date")
-    time.sleep(0.005)
-"""
-
-MAINTAINER = """
-import sys
-from datetime import UTC, datetime
-from spark_jobs.maintenance.compaction import _cluster, compact
-from spark_jobs.maintenance.tables import tables
-from spark_jobs.maintenance.vacuum import vacuum
-print("began", flush=True)
-while True:
-    for table in tables(sys.argv[1]):
-        now = datetime.now(UTC)
-        compact(table, now, 1 << 27)
-        vacuum(table, now)
-        print("round", flush=True)
-"""
-
-
-def start(program: str, *arguments: str) -> subprocess.Popen[str]:
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    return subprocess.Popen(
-        [sys.executable, "-c", program, *arguments], env=environment, cwd=ROOT, stdout=subprocess.PIPE, text=True
-    )
 
 
 def test_compaction_killed_many_times_beside_a_writer_loses_and_doubles_nothing(tmp_path: Path) -> None:
