@@ -110,6 +110,10 @@ eval-anomalies: install ## How soon each incident is found, and how often a calm
 eval-text: install ## How right the analysis of messages is, per language
 	$(DEV)/python -m benchmarks.text
 
+.PHONY: bench-realtime
+bench-realtime: install ## Spark's real-time mode beside micro-batches, Kafka to Kafka
+	$(DEV)/python -m benchmarks.realtime
+
 .PHONY: bench-soak
 bench-soak: install ## An hour of everything at once: memory, batches, files, and every figure checked
 	$(DEV)/python -m benchmarks.soak

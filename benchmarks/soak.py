@@ -224,8 +224,8 @@ def _text(result: Result, seen: Soak) -> list[str]:
         f"{metrics['purchases']:,} good purchases in the ledger: {verdict}. {metrics['restarts']} restarts.",
         "",
         f"From one commit of a batch to the next: p50 {metrics['batch_p50_ms']} ms, p99 {metrics['batch_p99_ms']} ms; "
-        f"the median of the second half is {result.ratio['batch_p50_second_half_to_first']} of that of the first. At most "
-        f"{metrics['most_lag_messages']:,} messages waited.",
+        f"the median of the second half is {result.ratio['batch_p50_second_half_to_first']} of that of the first. "
+        f"At most {metrics['most_lag_messages']:,} messages waited.",
         "",
         "![memory, batches and files over time](soak.png)",
         "",
