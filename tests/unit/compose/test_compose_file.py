@@ -9,7 +9,7 @@ from local.postgres_server import SETTINGS as POSTGRES_SETTINGS
 
 ROOT = Path(__file__).parents[3]
 TEXT = (ROOT / "docker-compose.yml").read_text()
-REFERENCE = re.compile(r"(?<!\$)\$\{([A-Z_]+)(?::([-?])([^}]*))?\}")
+REFERENCE = re.compile(r"(?<!\$)\$\{([A-Z0-9_]+)(?::([-?])([^}]*))?\}")
 BUDGET_MIB = 7_680
 """What all limits may add up to, so that a machine of 8 GB carries the platform."""
 
@@ -55,7 +55,7 @@ def test_every_service_has_limits(services: Services) -> None:
 
 
 def test_all_that_runs_by_default_fits_a_machine_of_8_gb(lasting: Services) -> None:
-    optional = {name for name, service in lasting.items() if service.get("profiles") == ["metrics"]}
+    optional = {name for name, service in lasting.items() if service.get("profiles") in (["metrics"], ["cluster"])}
     reserved = [lasting[name]["deploy"]["resources"]["reservations"]["memory"] for name in lasting.keys() - optional]
     assert sum(map(mebibytes, reserved)) <= BUDGET_MIB
 
