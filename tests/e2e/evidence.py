@@ -29,6 +29,14 @@ HEADER_BYTES = 5
 MESSAGES_AT_ONCE = 10_000
 PATIENCE_S = 30.0
 
+_TYPES = {
+    **dict.fromkeys(("partition", "source_partition"), pa.int32()),
+    **dict.fromkeys(("offset", "source_offset", "batch_id"), pa.int64()),
+    **dict.fromkeys(("key", "value"), pa.binary()),
+    "event_timestamp": pa.timestamp("us", "UTC"),
+}
+"""Types of columns in the lake that are no text."""
+
 _POSITIONS = pa.schema([("topic", pa.string()), ("partition", pa.int64()), ("offset", pa.int64())])
 _MESSAGES = pa.schema([*_POSITIONS, ("key", pa.binary()), ("value", pa.binary())])
 _REPETITIONS = pa.schema([*_POSITIONS, ("event_id", pa.string()), ("event_time_ms", pa.int64())])
@@ -202,7 +210,11 @@ def _silver(lake: Path, topic: Topic) -> pa.Table:
 
 
 def _table(lake: Path, name: str, columns: list[str]) -> pa.Table:
-    return DeltaTable(str(lake / name)).to_pyarrow_table(columns=columns)
+    """Columns of a table; no rows while nothing was ever written to it."""
+    try:
+        return DeltaTable(str(lake / name)).to_pyarrow_table(columns=columns)
+    except TableNotFoundError:
+        return pa.schema([(column, _TYPES.get(column, pa.string())) for column in columns]).empty_table()
 
 
 def _read_postgres(evidence: duckdb.DuckDBPyConnection, connection: psycopg.Connection[Any]) -> None:
