@@ -54,6 +54,16 @@ def record(cursor: Cursor, parts: Sequence[TopicBatch], accepted: Mapping[str, M
     )
 
 
+def announce(cursor: Cursor, parts: Sequence[TopicBatch], identity: BatchIdentity) -> None:
+    """Write which messages the stream is about to store."""
+    cursor.execute(
+        "insert into ops.begun_batches as known (query, batch_id, offsets) values (%s, %s, %s) "
+        "on conflict (query) do update set batch_id = excluded.batch_id, offsets = excluded.offsets, "
+        "begun_at = excluded.begun_at where excluded.batch_id > known.batch_id",
+        [identity.stream, identity.batch_id, json.dumps(_offsets(parts))],
+    )
+
+
 def _newest(parts: Sequence[TopicBatch]) -> object:
     newest = [pc.max(part.valid.column("event_timestamp")).as_py() for part in parts if part.valid.num_rows]
     return max(newest, default=None)

@@ -3,11 +3,12 @@
 import logging
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial, reduce
 
-from py4j.protocol import Py4JNetworkError  # type: ignore[import-untyped]
-from pyspark.errors import StreamingQueryException
+from py4j.protocol import Py4JJavaError, Py4JNetworkError  # type: ignore[import-untyped]
+from pyspark.errors import PySparkException, StreamingQueryException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.streaming.query import StreamingQuery
@@ -23,7 +24,7 @@ from spark_jobs.session import make_session
 from spark_jobs.settings import StreamSettings
 from spark_jobs.stream import metrics
 from spark_jobs.stream.identity_window import IdentityWindow
-from spark_jobs.stream.shards import NotReady, Reading, Shard
+from spark_jobs.stream.shards import NotReady, Reading, Shard, Unfinished
 from spark_jobs.stream.sink import Sink
 from spark_jobs.stream.speed_layer import PURCHASES, SpeedLayer
 
@@ -60,25 +61,38 @@ def queries(settings: StreamSettings) -> list[QueryPlan]:
 def source(spark: SparkSession, topic: Topic, settings: StreamSettings, reading: Reading) -> DataFrame:
     """The messages of one topic as they come."""
     options = {
-        "kafka.bootstrap.servers": settings.kafka_bootstrap_servers,
+        **_kafka(settings),
         **reading.options(topic.name, settings.starting_offsets),
         "maxOffsetsPerTrigger": str(max(1, settings.max_offsets_per_trigger // len(settings.topics))),
+    }
+    return _messages(spark.readStream.format("kafka").options(**options).load())
+
+
+def again(spark: SparkSession, topic: Topic, settings: StreamSettings, batch: Unfinished) -> DataFrame:
+    """The messages of one topic in a batch that another stream began."""
+    options = batch.options(topic.name)
+    everything = spark.read.format("kafka").options(**_kafka(settings), **(options or {"subscribe": topic.name})).load()
+    return _messages(everything if options else everything.limit(0))
+
+
+def _kafka(settings: StreamSettings) -> dict[str, str]:
+    return {
+        "kafka.bootstrap.servers": settings.kafka_bootstrap_servers,
         "failOnDataLoss": "true",
         "kafka.max.partition.fetch.bytes": str(topic_settings()["max_message_bytes"]),
     }
-    messages = spark.readStream.format("kafka").options(**options).load()
-    return messages.select("topic", "partition", "offset", F.col("timestamp").alias("arrived_at"), "key", "value")
+
+
+def _messages(rows: DataFrame) -> DataFrame:
+    return rows.select("topic", "partition", "offset", F.col("timestamp").alias("arrived_at"), "key", "value")
 
 
 def plan(
-    spark: SparkSession, topics: tuple[Topic, ...], settings: StreamSettings, schemas: Schemas, reading: Reading
+    topics: tuple[Topic, ...], settings: StreamSettings, schemas: Schemas, messages: Callable[[Topic], DataFrame]
 ) -> DataFrame:
     """Every message of these topics with its Silver row. No state: repetitions are told apart in the sink."""
-    records = []
-    for topic in topics:
-        messages = source(spark, topic, settings, reading)
-        writers = _registered(schemas, topic)
-        records.append(silver_records(messages, topic, writers, Lateness(settings.watermark_seconds)))
+    lateness = Lateness(settings.watermark_seconds)
+    records = [silver_records(messages(topic), topic, _registered(schemas, topic), lateness) for topic in topics]
     return reduce(partial(DataFrame.unionByName, allowMissingColumns=True), records)
 
 
@@ -110,7 +124,7 @@ class KeptQuery:
             sink: Sink | None = None
             try:
                 sink = self._sink(window)
-                reading = self._shard.take()
+                reading = self._take(sink)
                 query = self._start(sink, reading)
                 pauses = Pauses(self._stop)
                 self._watch(query, reading)
@@ -142,8 +156,27 @@ class KeptQuery:
             return None
         return AlertTopic(self._settings.kafka_bootstrap_servers, _registered(self._schemas, CHANNEL))
 
+    def _take(self, sink: Sink) -> Reading:
+        """Claim the partitions, and finish what others began in them."""
+        reading = self._shard.take()
+        for batch in reading.unfinished:
+            self._finish(sink, batch)
+        return self._shard.take() if reading.unfinished else reading
+
+    def _finish(self, sink: Sink, batch: Unfinished) -> None:
+        what = f"batch {batch.identity.batch_id} of stream {batch.identity.stream}"
+        log.info("finishing %s", what)
+        records = self._records(lambda topic: again(self._spark, topic, self._settings, batch))
+        try:
+            sink.finish(records, batch.identity)
+        except (PySparkException, Py4JJavaError) as error:
+            raise NotReady(f"{what} cannot be read from Kafka again: {error}") from error
+
+    def _records(self, messages: Callable[[Topic], DataFrame]) -> DataFrame:
+        return plan(self._plan.topics, self._settings, self._schemas, messages)
+
     def _start(self, sink: Sink, reading: Reading) -> StreamingQuery:
-        records = plan(self._spark, self._plan.topics, self._settings, self._schemas, reading)
+        records = self._records(lambda topic: source(self._spark, topic, self._settings, reading))
         return (
             records.writeStream.foreachBatch(sink.write)
             .queryName(self._plan.name)

@@ -15,8 +15,10 @@ from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
 from domain.contracts import Topic
-from spark_jobs.reprocessing.boundary import Batch, boundary
+from spark_jobs.lake import BatchIdentity
+from spark_jobs.reprocessing.boundary import boundary
 from spark_jobs.settings import StreamSettings
+from spark_jobs.stream.checkpoint import Positions, next_positions, query_id
 
 Partitions = Mapping[str, Sequence[int]]
 """Per topic the partitions of one process."""
@@ -30,6 +32,10 @@ _REACHED = """
     where topic.key = any(%s)
     group by query, topic.key, partition.key
 """
+_UNRECORDED = """
+    select query, batch_id, offsets from ops.begun_batches
+    where not exists (select from ops.batches where (query, batch_id) = (begun_batches.query, begun_batches.batch_id))
+"""
 
 
 class NotReady(ConnectionError):
@@ -41,13 +47,35 @@ class Taken(NotReady):
 
 
 @dataclass(frozen=True)
+class Unfinished:
+    """A batch that a stream began to store, and that Postgres and the lake do not both hold in full."""
+
+    identity: BatchIdentity
+    spans: Mapping[str, Mapping[str, Sequence[int]]]
+    """Per topic and partition its first and last offset."""
+
+    def options(self, topic: str) -> dict[str, str] | None:
+        """The options of Spark's Kafka source that read its messages of a topic again; None when it has none."""
+        spans = self.spans.get(topic)
+        if not spans:
+            return None
+        return {
+            "assign": json.dumps({topic: [int(partition) for partition in spans]}),
+            "startingOffsets": json.dumps({topic: {partition: first for partition, (first, _) in spans.items()}}),
+            "endingOffsets": json.dumps({topic: {partition: last + 1 for partition, (_, last) in spans.items()}}),
+        }
+
+
+@dataclass(frozen=True)
 class Reading:
     """What one query reads: its partitions, and where it begins unless its checkpoint knows better."""
 
     partitions: Partitions
-    begins_at: Mapping[str, Mapping[int, int]]
-    """Per topic and partition the next offset; empty for a topic that nobody has read yet."""
+    begins_at: Positions
+    """Empty for a topic that nobody has read yet."""
     is_alone: bool
+    unfinished: Sequence[Unfinished] = ()
+    """What must be finished before the query is begun."""
 
     def options(self, topic: str, otherwise: str) -> dict[str, str]:
         """The options of Spark's Kafka source; a process that is alone finds new partitions by itself."""
@@ -75,10 +103,14 @@ class Shard:
         mine = self._partitions()
         try:
             connection = self._claim(mine)
-            begins = self._handed_over(connection, mine)
+            return Reading(
+                mine,
+                self._begins_at(connection, mine),
+                self._settings.shard_count == 1,
+                list(self._unfinished(connection, mine)),
+            )
         except psycopg.OperationalError as error:
             raise NotReady(f"Postgres is away: {_first_line(error)}") from error
-        return Reading(mine, begins, self._settings.shard_count == 1)
 
     def has_changed(self, reading: Reading) -> bool:
         """Whether there are other partitions now, or others have ours. A neighbour that is away is no change."""
@@ -131,47 +163,44 @@ class Shard:
                 raise Taken(f"partition {partition} of {topic} is read by another process: stop that one first")
         return self._locks
 
-    def _handed_over(
+    def _unfinished(self, connection: psycopg.Connection[tuple[object, ...]], mine: Partitions) -> Iterator[Unfinished]:
+        """Batches of other streams in these partitions; nobody else can be at them, for the partitions are claimed."""
+        own = query_id(self._checkpoint)
+        begun: list[tuple[object, object, object]] = connection.execute(_UNRECORDED).fetchall()  # type: ignore[assignment]
+        recorded = boundary(connection, self._settings.lake_uri, list(self._topics)).under_way
+        begun += [(batch.stream, batch.number, batch.record["offsets"]) for batch in recorded]
+        for stream, number, offsets in begun:
+            batch = Unfinished(BatchIdentity(str(stream), int(str(number))), offsets)  # type: ignore[arg-type]
+            if stream != own and any(str(partition) in batch.spans.get(topic, {}) for topic, partition in _each(mine)):
+                if others := {topic for topic, spans in batch.spans.items() if spans} - mine.keys():
+                    raise NotReady(
+                        f"batch {number} of stream {stream} is unfinished and has messages of "
+                        f"{', '.join(sorted(others))}: set STREAM_TOPICS as it was then"
+                    )
+                yield batch
+
+    def _begins_at(
         self, connection: psycopg.Connection[tuple[object, ...]], mine: Partitions
     ) -> dict[str, dict[int, int]]:
-        own = _query_id(self._checkpoint)
-        for batch in boundary(connection, self._settings.lake_uri, list(self._topics)).under_way:
-            if batch.stream != own and _touches(batch, mine):
-                raise NotReady(
-                    f"batch {batch.number} of stream {batch.stream} is not in the lake yet: start its process once "
-                    "more with the STREAM_SHARD_COUNT and the checkpoints it had, then stop it again"
-                )
-        next_offsets: dict[str, dict[int, int]] = {}
-        for topic, partition, reached in self._reached(connection, mine, own):
-            next_offsets.setdefault(topic, {})[partition] = reached + 1
-        return next_offsets
-
-    def _reached(
-        self, connection: psycopg.Connection[tuple[object, ...]], mine: Partitions, own: str | None
-    ) -> Iterator[tuple[str, int, int]]:
-        found: dict[tuple[str, int], dict[str, int]] = {}
-        for query, topic, partition, last in connection.execute(_REACHED, [list(mine)]).fetchall():
-            found.setdefault((str(topic), int(str(partition))), {})[str(query)] = int(str(last))
-        for topic, partition in _each(mine):
-            by_stream = found.get((topic, partition), {})
-            if not by_stream:
+        own, checkpoint = query_id(self._checkpoint), next_positions(self._checkpoint)
+        begins: dict[str, dict[int, int]] = {}
+        claimed = set(_each(mine))
+        for query, *where, reached in connection.execute(_REACHED, [list(mine)]).fetchall():
+            topic, partition, after = str(where[0]), int(str(where[1])), int(str(reached)) + 1
+            if (topic, partition) not in claimed:
                 continue
-            furthest = max(by_stream, key=lambda stream: by_stream[stream])
-            if own is not None and furthest != own and _has_begun(self._checkpoint):
+            if checkpoint is not None and query != own and after > checkpoint.get(topic, {}).get(partition, 0):
                 raise NotReady(
-                    f"stream {furthest} has read partition {partition} of {topic} beyond the checkpoint "
+                    f"stream {query} has read partition {partition} of {topic} beyond the checkpoint "
                     f"{self._checkpoint}: move that folder away, and this process goes on from there"
                 )
-            yield topic, partition, by_stream[furthest]
+            known = begins.setdefault(topic, {})
+            known[partition] = max(after, known.get(partition, 0))
+        return begins
 
 
 def _each(partitions: Partitions) -> Iterator[tuple[str, int]]:
     return ((topic, partition) for topic, numbers in partitions.items() for partition in numbers)
-
-
-def _touches(batch: Batch, mine: Partitions) -> bool:
-    offsets = batch.record["offsets"]
-    return any(str(partition) in offsets.get(topic, {}) for topic, partition in _each(mine))  # type: ignore[attr-defined]
 
 
 def _answers(connection: psycopg.Connection[tuple[object, ...]]) -> bool:
@@ -179,16 +208,6 @@ def _answers(connection: psycopg.Connection[tuple[object, ...]]) -> bool:
         return connection.execute("select 1").fetchone() is not None
     except psycopg.OperationalError:
         return False
-
-
-def _query_id(checkpoint: Path) -> str | None:
-    """The id that Spark gave the query of this checkpoint."""
-    metadata = checkpoint / "metadata"
-    return str(json.loads(metadata.read_text())["id"]) if metadata.is_file() else None
-
-
-def _has_begun(checkpoint: Path) -> bool:
-    return any((checkpoint / "offsets").glob("[0-9]*"))
 
 
 def _first_line(error: Exception) -> str:

@@ -52,12 +52,17 @@ class Sink:
         self._refuse_new_schemas(parts)
         self._commit(parts, BatchIdentity(str(stream), batch_id), datetime.now(UTC))
 
+    def finish(self, batch: DataFrame, identity: BatchIdentity) -> None:
+        """Bring a batch that another stream began to where it is missing; repeating it changes nothing."""
+        self._commit(take_apart(batch.toArrow(), self.topics, self.window), identity, datetime.now(UTC))
+
     def close(self) -> None:
         """Wait for appends under way, so that none of them meets the same batch run again; then let go of Postgres."""
         self._writers.shutdown()
         self.speed_layer.close()
 
     def _commit(self, parts: list[TopicBatch], identity: BatchIdentity, ingested_at: datetime) -> None:
+        insist(self.stop, "postgres", psycopg.OperationalError, lambda: self.speed_layer.announce(parts, identity))
         writing = [self._append(medallion.bronze(part, identity, ingested_at), identity) for part in parts]
         writing.append(self._append(medallion.dead_letters(parts, identity, ingested_at), identity))
         with self._timed("postgres"):

@@ -64,6 +64,19 @@ class SpeedLayer:
             self.close()
             raise
 
+    def announce(self, parts: Sequence[TopicBatch], identity: BatchIdentity) -> None:
+        """Tell which messages a batch has before any of them is stored, so that others can finish it.
+
+        Raises psycopg.OperationalError when Postgres is away; the call may be repeated.
+        """
+        connection = self._connect()
+        try:
+            with connection.cursor() as cursor:
+                audit.announce(cursor, parts, identity)
+        except psycopg.Error:
+            self.close()
+            raise
+
     def close(self) -> None:
         """Give the connection up; the next commit opens another."""
         if self._connection is not None:
