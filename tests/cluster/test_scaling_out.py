@@ -10,6 +10,7 @@ import signal
 import tempfile
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 from pathlib import Path
 
@@ -63,8 +64,8 @@ def ask(platform: Platform, query: str) -> list[tuple[object, ...]]:
 
 def start_shards(platform: Platform, ports: Iterator[int], shards: int, **env: str) -> list[str]:
     services = [stream_shard(platform.site, index, shards, next(ports), **env) for index in range(shards)]
-    for service in services:
-        platform.start_service(service)
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(platform.start_service, services))
     return [service.name for service in services]
 
 

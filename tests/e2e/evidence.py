@@ -63,8 +63,8 @@ def gather(sources: Sources) -> duckdb.DuckDBPyConnection:
     """A database with a table for each account.
 
     They are ledger, kafka, bronze, silver, letters, repetitions, live, batches, totals, counts, scores and
-    live_scores. Each query of the stream numbers its own batches: here those of the money are even, those of
-    messages odd.
+    live_scores. Each query of each stream process numbers its own batches: here each has a number of its own, and a row
+    of the lake that of the batch which read its message, none if the number it bears says otherwise.
     """
     evidence = duckdb.connect()
     _read_ledger(evidence, sources.ledger)
@@ -73,6 +73,7 @@ def gather(sources: Sources) -> duckdb.DuckDBPyConnection:
     with psycopg.connect(sources.database_url) as connection:
         connection.execute("set timezone = 'UTC'")
         _read_postgres(evidence, connection)
+    _name_batches(evidence)
     _keep(evidence, "repetitions", pa.Table.from_pylist(list(_repetitions(evidence)), schema=_REPETITIONS))
     return evidence
 
@@ -191,8 +192,6 @@ def _read_lake(evidence: duckdb.DuckDBPyConnection, lake: Path) -> None:
     _keep(evidence, "bronze", pa.concat_tables([_table(lake, topic.bronze, columns) for topic in TOPICS]))
     _keep(evidence, "letters", _table(lake, DEAD_LETTERS, [*columns, "reason", "error"]))
     _keep(evidence, "silver", pa.concat_tables([_silver(lake, topic) for topic in TOPICS]))
-    for name in ("bronze", "letters", "silver"):
-        evidence.execute(f"update {name} set batch_id = batch_id * 2 + (topic = '{MESSAGES}')::int")
     _keep(evidence, "arrived_scores", DeltaTable(str(lake / "fraud_scores")).to_pyarrow_table())
     evidence.execute(
         "create table scores as select *, epoch_ms(event_timestamp) as event_time_ms, "
@@ -220,7 +219,11 @@ def _table(lake: Path, name: str, columns: list[str]) -> pa.Table:
 def _read_postgres(evidence: duckdb.DuckDBPyConnection, connection: psycopg.Connection[Any]) -> None:
     instant = "(extract(epoch from event_timestamp) * 1000)::bigint"
     where = "source_partition as partition, source_offset as offset"
-    batch = f"batch_id * 2 + (offsets ? '{MESSAGES}')::int"
+    batch = "batch_id * queries + place as batch_id"
+    places = (
+        f"(select query, row_number() over (order by bool_or(offsets ? '{MESSAGES}'), query) - 1 as place, "
+        "count(*) over () as queries from ops.batches group by query) as places"
+    )
     queries = {
         "live": f"select 'payments.transactions' as topic, event_id, {instant} as event_time_ms, {where} "
         f"from live.payments union all select 'ecommerce.transactions', transaction_id, {instant}, "
@@ -229,13 +232,12 @@ def _read_postgres(evidence: duckdb.DuckDBPyConnection, connection: psycopg.Conn
         "from live.message_arrivals",
         "live_scores": f"select transaction_id, {instant} as event_time_ms, user_id, velocity_30m, score, risk_level, "
         "array_to_string(rules_fired, ' ') as rules, revision from live.fraud_scores",
-        "batches": f"select {batch} as batch_id, topic.key as topic, partition.key::int as partition, "
+        "batches": f"select {batch}, batch_id as number, topic.key as topic, partition.key::int as partition, "
         "(partition.value ->> 0)::bigint as first, (partition.value ->> 1)::bigint as last "
-        "from ops.batches, jsonb_each(offsets) topic, jsonb_each(topic.value) partition",
-        "totals": f"select {batch} as batch_id, records, payments, transactions, messages, duplicates, dead_letters "
-        "from ops.batches",
-        "counts": f"select batch_id * 2 + (topic = '{MESSAGES}')::int as batch_id, topic, reason, letters "
-        "from ops.dead_letter_counts",
+        f"from ops.batches join {places} using (query), jsonb_each(offsets) topic, jsonb_each(topic.value) partition",
+        "totals": f"select {batch}, records, payments, transactions, messages, duplicates, dead_letters "
+        f"from ops.batches join {places} using (query)",
+        "counts": f"select {batch}, topic, reason, letters from ops.dead_letter_counts join {places} using (query)",
     }
     with TemporaryDirectory() as folder:
         for name, query in queries.items():
@@ -245,7 +247,24 @@ def _read_postgres(evidence: duckdb.DuckDBPyConnection, connection: psycopg.Conn
                 connection.cursor().copy(f"copy ({query}) to stdout (format csv, header)") as rows,
             ):
                 target.writelines(rows)
-            evidence.execute(f"create table {name} as select * from read_csv(?, header = true)", [str(file)])
+            # An empty text comes in quotes, and is not what is unknown.
+            evidence.execute(
+                f"create table {name} as select * from read_csv(?, header = true, quote = '\"', escape = '\"', "
+                "allow_quoted_nulls = false)",
+                [str(file)],
+            )
+
+
+def _name_batches(evidence: duckdb.DuckDBPyConnection) -> None:
+    for name in ("bronze", "letters", "silver"):
+        evidence.execute(
+            f"""
+            create or replace table {name} as
+            select {name}.* exclude (batch_id), batches.batch_id from {name} left join batches
+            on batches.topic = {name}.topic and batches."partition" = {name}."partition"
+                and batches.number = {name}.batch_id and {name}."offset" between batches.first and batches.last
+            """
+        )
 
 
 def _repetitions(evidence: duckdb.DuckDBPyConnection) -> Iterator[dict[str, Any]]:

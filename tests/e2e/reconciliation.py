@@ -106,7 +106,7 @@ ALWAYS = [
     Check(
         "batches do not follow on each other (topic, partition, batch, first offset)",
         """select topic, "partition", batch_id, first from (
-            select *, lag(last, 1, -1) over (partition by topic, "partition" order by batch_id) as before from batches
+            select *, lag(last, 1, -1) over (partition by topic, "partition" order by first) as before from batches
         ) where first <> before + 1""",
     ),
     Check(
