@@ -25,7 +25,7 @@ class StreamSettings(BaseSettings):
     checkpoint_dir: str = "var/checkpoints"
     jars_dir: Path = Path(".cache/artifacts/spark")
     topics: tuple[str, ...] = ("payments.transactions", "ecommerce.transactions", "customer.messages")
-    starting_offsets: str = Field(default="earliest", description="Where a stream without a checkpoint begins.")
+    starting_offsets: str = Field(default="earliest", description="Where an unread topic is begun.")
     max_offsets_per_trigger: int = Field(default=100_000, gt=0, description="Most messages in one batch.")
     trigger_interval_ms: int = Field(default=0, ge=0, description="Least time between batches; 0: none.")
     messages_interval_ms: int = Field(default=5000, ge=0, description="The same for what customers write.")
