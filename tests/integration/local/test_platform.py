@@ -129,7 +129,7 @@ def test_a_taken_port_is_named_with_the_variable_that_changes_it(platform: Platf
 
 
 def test_an_unknown_service_is_refused_with_the_known_ones(platform: Platform) -> None:
-    with pytest.raises(LocalError, match="no service 'kafak': there are api, "):
+    with pytest.raises(LocalError, match="no service 'kafak': there are anomalies, api, "):
         platform.start("kafak")
 
 
