@@ -135,33 +135,6 @@ comment on column live.message_arrivals.source_offset is 'Kafka offset within th
 alter table ops.batches add column messages bigint not null default 0;
 comment on column ops.batches.messages is 'Messages of customers accepted';
 
-create or replace function live.ensure_partitions(table_name text, days date[]) returns void
-language plpgsql security definer set search_path = pg_catalog, pg_temp set timezone = 'UTC' as $$
-declare
-    day date;
-    partition text;
-begin
-    if table_name is null or table_name not in ('payments', 'transactions', 'fraud_scores', 'message_arrivals') then
-        raise exception 'live.ensure_partitions knows no table %', table_name;
-    end if;
-    for day in select distinct d from unnest(days) as d where d is not null order by d loop
-        partition := format('%s_%s', table_name, to_char(day, 'YYYYMMDD'));
-        continue when exists (select 1 from pg_class where relname = partition and relnamespace = 'live'::regnamespace);
-        perform pg_advisory_xact_lock(hashtextextended('live.ensure_partitions', 0));
-        -- Another may have made it while this one waited. A query sees that; to_regclass would answer from its cache.
-        continue when exists (select 1 from pg_class where relname = partition and relnamespace = 'live'::regnamespace);
-        execute format('create table live.%I (like live.%I including all)', partition, table_name);
-        execute format(
-            'alter table live.%I attach partition live.%I for values from (%L) to (%L)',
-            table_name, partition, day::timestamptz, (day + 1)::timestamptz
-        );
-    end loop;
-end
-$$;
-
-comment on function live.ensure_partitions(text, date[]) is
-    'Adds missing daily partitions, by UTC day, of a partitioned table of live. Safe to call at once from many.';
-
 reset role;
 
 grant usage on schema live to payments_api;
