@@ -48,6 +48,15 @@ def test_another_stream_has_batch_numbers_of_its_own(lake: Lake, tmp_path: Path)
     assert stored(tmp_path) == [1, 2]
 
 
+def test_two_processes_that_finish_the_same_batch_add_it_once(tmp_path: Path) -> None:
+    first, second = Lake(str(tmp_path)), Lake(str(tmp_path))
+    for lake in (first, second):
+        lake.append("t", rows(1), BatchIdentity("s", 0), "day")
+    for lake in (first, second):
+        lake.append("t", rows(2), BatchIdentity("s", 1), "day")
+    assert stored(tmp_path) == [1, 2]
+
+
 def test_an_empty_batch_commits_nothing(lake: Lake, tmp_path: Path) -> None:
     lake.append("t", rows(), BatchIdentity("s", 0), "day")
     assert not (tmp_path / "t").exists()
