@@ -16,7 +16,8 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from confluent_kafka.admin import AdminClient, NewPartitions
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewPartitions
 
 from domain.contracts import topics
 from local.cluster import spark_master, spark_worker, stream_shard
@@ -26,7 +27,7 @@ from local.services import producer
 from tests.e2e.evidence import Sources, wait_until_drained
 from tests.e2e.reconciliation import reconcile
 
-DRAINED_WITHIN_S = 180.0
+DRAINED_WITHIN_S = 300.0
 SEEDS = count(1)
 
 
@@ -97,13 +98,41 @@ def test_added_partitions_are_read_by_running_processes(platform: Platform, port
 
 
 def test_another_number_of_processes_goes_on_where_the_others_ended(platform: Platform, ports: Iterator[int]) -> None:
-    for shards in (3, 1):
-        send(platform, 2_000)
-        names = start_shards(platform, ports, shards, SPARK_MASTER="local[1]")
-        os.kill(platform.pid(names[0]), signal.SIGKILL)
-        send(platform, 2_000)
-        assert_all_agree(platform)
-        platform.stop(*names)
+    names = start_shards(platform, ports, 3, SPARK_MASTER="local[1]")
+    send(platform, 4_000)
+    kill_for_good(platform, names)
+    names = start_shards(platform, ports, 1, SPARK_MASTER="local[1]")
+    send(platform, 500)
+    assert_all_agree(platform)
+    platform.stop(*names)
+
+
+def test_a_batch_that_silver_lacks_is_finished_without_its_checkpoint(platform: Platform, ports: Iterator[int]) -> None:
+    forget_newest_commit(platform)
+    shutil.move(platform.data / "checkpoints", platform.data / "checkpoints-lost")
+    shutil.rmtree(platform.data / "state")
+    (name,) = start_shards(platform, ports, 1, SPARK_MASTER="local[1]")
+    wait_for_log(platform, name, "finishing batch")
+    assert_all_agree(platform)
+    send(platform, 4_000)
+    kill_for_good(platform, [name])
+    shutil.rmtree(platform.data / "checkpoints")
+    start_shards(platform, ports, 1, SPARK_MASTER="local[1]")
+    assert_all_agree(platform)
+    platform.stop(name)
+    shutil.move(platform.data / "checkpoints-lost" / "shard-0-of-2", platform.data / "checkpoints")
+
+
+def kill_for_good(platform: Platform, names: list[str]) -> None:
+    for name in names:
+        os.kill(platform.pid(name), signal.SIGKILL)
+    platform.stop(*names)
+
+
+def forget_newest_commit(platform: Platform) -> None:
+    """Silver as it is when a stream is killed after Postgres had a batch and before Silver did."""
+    log = platform.site.lake / topics()["payments.transactions"].silver / "_delta_log"
+    max(log.glob("*.json")).unlink()
 
 
 def test_an_old_checkpoint_is_refused(platform: Platform, ports: Iterator[int]) -> None:
