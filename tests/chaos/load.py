@@ -18,7 +18,7 @@ from tests.e2e.evidence import Sources, wait_until_drained
 from tests.e2e.reconciliation import reconcile
 
 RATE = 300
-FLOWING_WITHIN_S = 60.0
+FLOWING_WITHIN_S = 120.0
 RECOVERED_WITHIN_S = 180.0
 DRAINED_WITHIN_S = 180.0
 

@@ -4,18 +4,19 @@ import os
 import sys
 import time
 from datetime import UTC, date, datetime
+from functools import partial
 from itertools import count
 from random import Random
 from subprocess import PIPE, Popen
 
-from deltalake import DeltaTable
 from deltalake.exceptions import CommitFailedError
 
 from domain.contracts import topics
 from local.platform import Platform
 from local.repository import ROOT
 from local.services import declare
-from tests.chaos.load import Recovery, seconds_until_newer, under_load
+from spark_jobs.lake import has_table, open_table
+from tests.chaos.load import FLOWING_WITHIN_S, Recovery, seconds_until_newer, under_load, wait_until
 
 KILLS = 3
 REPROCESSED_WITHIN_S = 600
@@ -43,10 +44,13 @@ def test_reprocessing_killed_at_any_moment(platform: Platform, recoveries: list[
 
 def _damage(platform: Platform) -> None:
     """Take a third of Silver away, whatever the stream appends meanwhile."""
+    lake = str(platform.site.lake)
     for name in ("payments.transactions", "ecommerce.transactions"):
+        silver = topics()[name].silver
+        wait_until(partial(has_table, lake, silver), FLOWING_WITHIN_S, f"the lake has no {silver}")
         for attempt in count(1):
             try:
-                DeltaTable(str(platform.site.lake / topics()[name].silver)).delete("source_offset % 3 = 0")
+                open_table(lake, silver).delete("source_offset % 3 = 0")
                 break
             except CommitFailedError:
                 assert attempt < ATTEMPTS, f"the stream leaves no room to damage the Silver of {name}"
