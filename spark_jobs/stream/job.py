@@ -197,7 +197,21 @@ class KeptQuery:
                 if self._shard.has_changed(reading):
                     log.info("the partitions of %s have changed; beginning the query anew", names)
                     break
-        query.stop()
+        self._end(query)
+
+    def _end(self, query: StreamingQuery) -> None:
+        """Interrupt the query, and wait for its batch: two queries must not share a checkpoint.
+
+        Raises Py4JJavaError when the whole process is to stop and the batch under way takes too long.
+        """
+        while True:
+            try:
+                query.stop()
+                return
+            except Py4JJavaError as error:
+                if self._stop.is_set() or "TimeoutException" not in str(error):
+                    raise
+                log.info("the batch of query %s takes long to end; waiting for it", query.id)
 
     def _recover(self, error: Exception, sink: Sink | None, pauses: Pauses) -> None:
         if isinstance(error.__cause__, Py4JNetworkError):
