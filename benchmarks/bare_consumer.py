@@ -3,7 +3,7 @@
 import threading
 import time
 from io import BytesIO
-from typing import Any
+from typing import Any, Self
 
 import fastavro
 import numpy as np
@@ -65,21 +65,15 @@ def _decode(message: Any, schemas: dict[str, Any]) -> Any:
     return fastavro.schemaless_reader(BytesIO(message.value()[HEADER_BYTES:]), schemas[message.topic()], None)
 
 
-class Listener:
-    """Notes, in a thread, how long after its creation each event of one partition reaches a plain consumer."""
+class _Receiver:
+    """Takes messages in a thread as long as its block lasts."""
 
-    def __init__(self, servers: str, topic: Topic) -> None:
+    def __init__(self, servers: str) -> None:
         self._consumer = open_consumer(servers)
-        self._topic = topic
-        self._schemas = {topic.name: fastavro.parse_schema(avro_schema(topic.name))}
-        self._seen: set[str] = set()
-        partition, end = partitions(self._consumer, topic.name)[0]
-        self._consumer.assign([TopicPartition(topic.name, partition.partition, end)])
-        self._received: list[tuple[float, float]] = []
         self._over = threading.Event()
-        self._thread = threading.Thread(target=self._listen, name="bare consumer")
+        self._thread = threading.Thread(target=self._listen, name=type(self).__name__)
 
-    def __enter__(self) -> "Listener":
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 
@@ -87,6 +81,29 @@ class Listener:
         self._over.set()
         self._thread.join()
         self._consumer.close()
+
+    def _listen(self) -> None:
+        while not self._over.is_set():
+            message = self._consumer.poll(0.2)
+            if message is not None and not message.error():
+                self._note(message, time.time())
+
+    def _note(self, message: Any, now: float) -> None:
+        """Make a note of a message received now, Unix seconds."""
+        raise NotImplementedError
+
+
+class Listener(_Receiver):
+    """Notes, in a thread, how long after its creation each event of one partition reaches a plain consumer."""
+
+    def __init__(self, servers: str, topic: Topic) -> None:
+        super().__init__(servers)
+        self._topic = topic
+        self._schemas = {topic.name: fastavro.parse_schema(avro_schema(topic.name))}
+        self._seen: set[str] = set()
+        partition, end = partitions(self._consumer, topic.name)[0]
+        self._consumer.assign([TopicPartition(topic.name, partition.partition, end)])
+        self._received: list[tuple[float, float]] = []
 
     def latencies_ms(self, start: float, end: float, latest: float = 60_000.0) -> Floats:
         """Milliseconds from creation to receipt of the events created from `start` to `end`, both in Unix seconds.
@@ -98,14 +115,10 @@ class Listener:
         waited: Floats = (chosen[:, 1] - chosen[:, 0]) * 1000
         return waited[(waited < latest) & (waited > -latest)]
 
-    def _listen(self) -> None:
-        while not self._over.is_set():
-            message = self._consumer.poll(0.2)
-            if message is not None and not message.error():
-                now = time.time()
-                created = self._created(message)
-                if created is not None:
-                    self._received.append((created, now))
+    def _note(self, message: Any, now: float) -> None:
+        created = self._created(message)
+        if created is not None:
+            self._received.append((created, now))
 
     def _created(self, message: Any) -> float | None:
         """When the event happened, Unix seconds; None for what is damaged on purpose, and for repetitions."""
@@ -123,37 +136,23 @@ class Listener:
         return created
 
 
-class AlertListener:
+class AlertListener(_Receiver):
     """Notes, in a thread, when each alert of fraud.alerts reaches a plain consumer."""
 
     def __init__(self, servers: str) -> None:
+        super().__init__(servers)
         name = outputs()["fraud.alerts"].name
-        self._consumer = open_consumer(servers)
         ends = partitions(self._consumer, name)
         self._consumer.assign([TopicPartition(name, one.partition, end) for one, end in ends])
         self._schemas = {name: fastavro.parse_schema(avro_schema(name))}
         self._received: list[tuple[float, float, str]] = []
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._listen, name="alert consumer")
-
-    def __enter__(self) -> "AlertListener":
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._over.set()
-        self._thread.join()
-        self._consumer.close()
 
     def latencies_ms(self, start: float, end: float, late: set[str]) -> Floats:
         """Milliseconds from checkout to alert, of checkouts from `start` to `end` in Unix seconds and not in `late`."""
         chosen = [(at, now) for at, now, purchase in self._received if start <= at < end and purchase not in late]
         return np.array([(now - at) * 1000 for at, now in chosen], dtype=np.float64)
 
-    def _listen(self) -> None:
-        while not self._over.is_set():
-            message = self._consumer.poll(0.2)
-            if message is not None and not message.error():
-                now, alert = time.time(), _decode(message, self._schemas)
-                if not alert["is_revision"]:
-                    self._received.append((alert["event_timestamp"].timestamp(), now, alert["transaction_id"]))
+    def _note(self, message: Any, now: float) -> None:
+        alert = _decode(message, self._schemas)
+        if not alert["is_revision"]:
+            self._received.append((alert["event_timestamp"].timestamp(), now, alert["transaction_id"]))
