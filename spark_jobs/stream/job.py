@@ -58,12 +58,12 @@ def queries(settings: StreamSettings) -> list[QueryPlan]:
     return [part for part in parts.values() if part.topics]
 
 
-def source(spark: SparkSession, topic: Topic, settings: StreamSettings, reading: Reading) -> DataFrame:
-    """The messages of one topic as they come."""
+def source(spark: SparkSession, topic: Topic, settings: StreamSettings, reading: Reading, most: int) -> DataFrame:
+    """The messages of one topic as they come, at most so many in a batch."""
     options = {
         **_kafka(settings),
         **reading.options(topic.name, settings.starting_offsets),
-        "maxOffsetsPerTrigger": str(max(1, settings.max_offsets_per_trigger // len(settings.topics))),
+        "maxOffsetsPerTrigger": str(most),
     }
     return _messages(spark.readStream.format("kafka").options(**options).load())
 
@@ -176,7 +176,8 @@ class KeptQuery:
         return plan(self._plan.topics, self._settings, self._schemas, messages)
 
     def _start(self, sink: Sink, reading: Reading) -> StreamingQuery:
-        records = self._records(lambda topic: source(self._spark, topic, self._settings, reading))
+        most = max(1, self._settings.max_offsets_per_trigger // len(self._plan.topics))
+        records = self._records(lambda topic: source(self._spark, topic, self._settings, reading, most))
         return (
             records.writeStream.foreachBatch(sink.write)
             .queryName(self._plan.name)
