@@ -85,20 +85,17 @@ class _Judgement:
                     return
                 cause = self._narrowest(self._root(pending, readings), readings, signals)
                 pending = [key for key in pending if cause.is_apart_from(key)]
-                if not self._is_part_of_known(cause):
+                if not self._is_known(cause, metric):
                     yield Signal(cause, metric, window)
 
     def open(self, signal: Signal) -> Incident:
         """A new anomaly; or a known one that goes on after all, or of which only a part was seen at first."""
-        for one in self._near:
-            if self._goes_on(one, signal) or self._was_part_of(one, signal):
-                one.metric, one.key, one.ended = signal.metric.name, signal.key, None
-                self._describe(one, signal.window.minutes)
-                return one
-        started = self._start(signal)
-        incident = Incident(signal.metric.name, signal.key, started, self._minute, WARNING, 0.0, 0.0, 0, "")
+        incident = self._continued(signal) or self._completed(signal)
+        if incident is None:
+            started = self._start(signal)
+            incident = Incident(signal.metric.name, signal.key, started, self._minute, WARNING, 0.0, 0.0, 0, "")
+            self._near.append(incident)
         self._describe(incident, signal.window.minutes)
-        self._near.append(incident)
         return incident
 
     def renew(self, incident: Incident) -> bool:
@@ -121,8 +118,23 @@ class _Judgement:
             incident.ended = self._last_bad(incident, metric, row) + 1
         return not incident.is_open
 
-    def _goes_on(self, one: Incident, signal: Signal) -> bool:
-        return not one.is_open and (one.metric, one.key) == (signal.metric.name, signal.key)
+    def _continued(self, signal: Signal) -> Incident | None:
+        """The ended anomaly that goes on after all."""
+        for one in self._near:
+            if not one.is_open and (one.metric, one.key) == (signal.metric.name, signal.key):
+                one.ended = None
+                return one
+        return None
+
+    def _completed(self, signal: Signal) -> Incident | None:
+        """The anomaly of which only a part was seen so far. It begins where what it shows now began."""
+        for one in self._near:
+            if self._was_part_of(one, signal):
+                one.metric, one.key, one.started = signal.metric.name, signal.key, self._start(signal)
+                if one.detected < one.started:
+                    one.detected = self._minute
+                return one
+        return None
 
     def _was_part_of(self, one: Incident, signal: Signal) -> bool:
         """Whether a young anomaly turns out to be a part, or a sign, of what the signal shows."""
@@ -136,7 +148,7 @@ class _Judgement:
         for window in metric.windows if self._is_young(incident) else ():
             readings = self._read(metric, min(window.minutes, self._minute - incident.started + 1))
             place = self._narrowest(incident.key, readings, readings.signals(window, metric))
-            if place != incident.key and not self._is_part_of_known(place):
+            if place != incident.key and not self._is_known(place, metric):
                 incident.key = place
                 return
 
@@ -160,12 +172,12 @@ class _Judgement:
                 best, best_lift = key, lift
         return best
 
-    def _is_part_of_known(self, key: Key) -> bool:
-        return any(one.is_open and one.key == key for one in self._near)
+    def _is_known(self, key: Key, metric: MetricPolicy) -> bool:
+        return any(one.is_open and one.key == key for one in self._near if _can_explain(one, metric))
 
     def _is_explained(self, pending: Sequence[Key], metric: MetricPolicy, window: Window) -> bool:
         """Whether all other payments are as usual, and what is unusual shares traffic with a known anomaly."""
-        known = {one.key for one in self._near}
+        known = {one.key for one in self._near if _can_explain(one, metric)}
         if not known or any(all(one.is_apart_from(key) for one in known) for key in pending):
             return False
         if ALL in known or metric.name == MIX:
@@ -236,6 +248,11 @@ class _Judgement:
         seen = self._seen(minutes)
         usual = seen.attempts[row] * (1.0 - self._expected.approval[row]) * self._expected.mix[row]
         return dict(zip(self._frame.reasons, (seen.declines[row] - usual).tolist(), strict=True))
+
+
+def _can_explain(one: Incident, metric: MetricPolicy) -> bool:
+    """Other reasons for declines are a sign of what is wrong, never the cause of a fall, a delay or a silence."""
+    return one.metric != MIX or metric.name == MIX
 
 
 def _apart(keys: set[Key]) -> list[Key]:

@@ -246,9 +246,10 @@ _INSERT = """
 """
 
 _UPDATE = """
-    update ops.anomalies set metric = %(metric)s, dimension = %(dimension)s, value = %(value)s, ended_at = %(ended)s,
-        severity = %(severity)s, expected = %(expected)s, observed = %(observed)s, attempts = %(attempts)s,
-        reason = %(reason)s, is_new_level = %(new_level)s, evidence = %(evidence)s, updated_at = clock_timestamp()
+    update ops.anomalies set metric = %(metric)s, dimension = %(dimension)s, value = %(value)s,
+        started_at = %(started)s, detected_minute = %(detected)s, ended_at = %(ended)s, severity = %(severity)s,
+        expected = %(expected)s, observed = %(observed)s, attempts = %(attempts)s, reason = %(reason)s,
+        is_new_level = %(new_level)s, evidence = %(evidence)s, updated_at = clock_timestamp()
     where id = %(id)s
 """
 

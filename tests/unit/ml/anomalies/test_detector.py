@@ -1,6 +1,7 @@
 """What the detector makes of series whose cause is known."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 import pytest
 
@@ -86,3 +87,46 @@ def test_a_repeated_start_from_what_was_kept_finds_the_same() -> None:
     for minute in range(42, 45):
         Detector(policy()).judge(series, build([], series.keys, series.reasons), FIRST + minute, kept)
     assert kept == whole
+
+
+def test_a_sign_that_came_before_does_not_say_when_the_fall_began() -> None:
+    """Other reasons for as many declines, and three minutes later a processor that fails."""
+
+    def changing() -> Iterator[tuple[int, Key, Count]]:
+        usual = {key: count for _, key, count in rows(1, 300, {}, 5.3, 1.0)}
+        for minute, key, count in rows(46, 300, {PARTS[1]: 0.4}, 5.3, 1.0):
+            if 0 <= minute - FIRST - CALM < 3:
+                declined = sum(usual[key].declines.values())
+                yield minute, key, replace(usual[key], declines={"do_not_honor": 0, "issuer_unavailable": declined})
+            else:
+                yield minute, key, count
+
+    (one,) = judge(frame(changing(), FIRST, 46), 46)
+    assert (one.metric, one.key, one.started) == ("approval_rate", PARTS[1], FIRST + CALM + 3)
+    assert one.detected >= one.started
+
+
+ISSUERS = tuple(Key("issuer", name) for name in "KLMN")
+
+
+def test_what_fails_in_one_dimension_casts_no_shadow_on_another() -> None:
+    """An issuer that fails takes a quarter of each processor's attempts with it, and of all."""
+
+    def crossed() -> Iterator[tuple[int, Key, Count]]:
+        for at in range(46):
+            cells = {
+                (processor, issuer): 70 if at >= CALM and issuer == ISSUERS[2] else 90
+                for processor in PARTS
+                for issuer in ISSUERS
+            }
+            for key in (ALL, *PARTS, *ISSUERS):
+                approved = [good for where, good in cells.items() if key == ALL or key in where]
+                n = 100 * len(approved)
+                yield (
+                    FIRST + at,
+                    key,
+                    Count(n, sum(approved), n * 5.3, n * (5.3**2 + 0.1), {"do_not_honor": n - sum(approved)}),
+                )
+
+    (one,) = judge(frame(crossed(), FIRST, 46), 46)
+    assert (one.metric, one.key, one.started) == ("approval_rate", ISSUERS[2], FIRST + CALM)
