@@ -1,16 +1,14 @@
 """The command line of the Spark jobs."""
 
 import logging
-import signal
-from types import FrameType
 
 import typer
-from prometheus_client import start_http_server
 
 from spark_jobs.dead_letters.cli import app as dead_letters
 from spark_jobs.maintenance.cli import app as maintenance
 from spark_jobs.messages.command import messages
 from spark_jobs.reprocessing.command import reprocess
+from spark_jobs.service import run_until_signal, settings_of
 from spark_jobs.settings import StreamSettings
 from spark_jobs.stream.job import Stream
 from spark_jobs.windows.command import windows
@@ -35,14 +33,6 @@ app.command()(messages)
 @app.command()
 def stream() -> None:
     """Stream Kafka into Bronze, Silver, dead letters and the speed layer until a signal comes."""
-    settings = StreamSettings()
+    settings = settings_of(StreamSettings)
     job = Stream(settings)
-
-    def end(signum: int, frame: FrameType | None) -> None:
-        job.stop()
-
-    signal.signal(signal.SIGTERM, end)
-    signal.signal(signal.SIGINT, end)
-    if settings.metrics_port:
-        start_http_server(settings.metrics_port)
-    job.run()
+    run_until_signal(job.run, job.stop, settings.metrics_port)

@@ -12,7 +12,6 @@ import psycopg
 import pyarrow as pa
 import typer
 from deltalake.exceptions import DeltaError
-from pydantic import ValidationError
 
 from domain.contracts import topics
 from spark_jobs.dead_letters.inspection import explain
@@ -23,6 +22,7 @@ from spark_jobs.dead_letters.redrive import NotSent, Redrive, Result, Sender
 from spark_jobs.dead_letters.report import Format, counts, entries, render
 from spark_jobs.dead_letters.settings import DeadLetterSettings
 from spark_jobs.registry import RegistryAway, Schemas
+from spark_jobs.service import failure, settings_of
 from spark_jobs.session import JarsMissing
 from spark_jobs.settings import StreamSettings
 
@@ -49,7 +49,7 @@ def count_command(
 ) -> None:
     """Count by topic, reason and UTC day."""
     with _plain_errors():
-        settings = DeadLetterSettings()
+        settings = settings_of(DeadLetterSettings)
         letters = Letters(settings.lake_uri).about(_selection(topic, reason, since, until))
         typer.echo(render(counts(letters, Ledger(settings.database_url).redriven()), form))
 
@@ -65,7 +65,7 @@ def list_command(
 ) -> None:
     """List letters, newest first, with what became of each."""
     with _plain_errors():
-        settings = DeadLetterSettings()
+        settings = settings_of(DeadLetterSettings)
         letters = Letters(settings.lake_uri)
         found = letters.newest(_selection(topic, reason, since, until), limit)
         there = set(positions(letters.about(Selection(topic=topic))))
@@ -79,7 +79,7 @@ def inspect_command(
 ) -> None:
     """Take one letter apart: header, schema, fields as far as they can be read, the failed expectation, bytes."""
     with _plain_errors():
-        settings = DeadLetterSettings()
+        settings = settings_of(DeadLetterSettings)
         wanted = _position(position)
         found = next(Letters(settings.lake_uri).whole(Selection(position=wanted)), None)
         if found is None:
@@ -110,7 +110,7 @@ def redrive_command(
     left alone. Interrupted, run it again: the stream refuses repetitions.
     """
     with _plain_errors():
-        settings = DeadLetterSettings()
+        settings = settings_of(DeadLetterSettings)
         chosen = _position(position) if position else None
         selection = _selection(topic, reason, since, until, chosen)
         letters = Letters(settings.lake_uri)
@@ -120,7 +120,7 @@ def redrive_command(
             return
         if not (dry_run or yes):
             typer.confirm(f"Judge {found} letters, and send those that would be accepted?", abort=True)
-        stream = StreamSettings().model_copy(update={"spark_master": "local[1]", "ui_port": 0})
+        stream = settings_of(StreamSettings).model_copy(update={"spark_master": "local[1]", "ui_port": 0})
         with Judge(stream) as judge:
             sender = Sender(settings.kafka_bootstrap_servers)
             run = Redrive(letters, Ledger(settings.database_url), judge, sender, force).run(selection, dry_run)
@@ -168,13 +168,5 @@ def _position(text: str) -> Position:
 def _plain_errors() -> Iterator[None]:
     try:
         yield
-    except ValidationError as error:
-        names = ", ".join(str(one["loc"][0]) for one in error.errors())
-        _end(f"set {names} to a valid value; .env.example explains each variable")
     except (DeltaError, OSError, pa.ArrowException, psycopg.Error, RegistryAway, NotSent, JarsMissing) as error:
-        _end(str(error) or type(error).__name__)
-
-
-def _end(message: str) -> None:
-    typer.echo(message.strip().splitlines()[0], err=True)
-    raise typer.Exit(1)
+        raise failure(str(error) or type(error).__name__) from error

@@ -3,23 +3,20 @@
 import json
 import logging
 import re
-import signal
 import threading
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
-from types import FrameType
 from typing import Annotated
 
 import typer
-from prometheus_client import start_http_server
-from pydantic import ValidationError
 
 from spark_jobs.maintenance.rounds import FAILURES, STEPS, Round
 from spark_jobs.maintenance.settings import MaintenanceSettings
 from spark_jobs.maintenance.status import as_text, measure
 from spark_jobs.maintenance.tables import tables
+from spark_jobs.service import failure, run_until_signal, settings_of
 
 log = logging.getLogger("maintenance")
 
@@ -45,7 +42,7 @@ def maintain(
     if context.invoked_subcommand:
         return
     if every:
-        _keep_running(_settings(), frozenset(table), _seconds(every))
+        _keep_running(settings_of(MaintenanceSettings), frozenset(table), _seconds(every))
     else:
         _once(STEPS, table)
 
@@ -77,27 +74,19 @@ def vacuum_command(table: TableOption = []) -> None:  # noqa: B006
 @app.command()
 def status(as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False) -> None:
     """Show files, bytes, rows, versions and days of every table."""
-    settings, now = _settings(), datetime.now(UTC)
+    settings, now = settings_of(MaintenanceSettings), datetime.now(UTC)
     try:
         found = [measure(table, now) for table in tables(settings.lake_uri)]
     except FAILURES as error:
-        raise _failure(f"the lake {settings.lake_uri} cannot be read: {error}") from None
+        raise failure(f"the lake {settings.lake_uri} cannot be read: {error}") from None
     typer.echo(json.dumps([asdict(one) for one in found], default=str, indent=2) if as_json else as_text(found))
-
-
-def _settings() -> MaintenanceSettings:
-    try:
-        return MaintenanceSettings()
-    except ValidationError as error:
-        names = ", ".join(str(one["loc"][0]) for one in error.errors())
-        raise _failure(f"set {names} to a valid value; .env.example explains each variable") from None
 
 
 def _once(steps: Sequence[str], only: Sequence[str]) -> None:
     try:
-        failures = Round(_settings(), frozenset(only)).run(steps)
+        failures = Round(settings_of(MaintenanceSettings), frozenset(only)).run(steps)
     except FAILURES as error:
-        raise _failure(str(error)) from None
+        raise failure(str(error)) from None
     if failures:
         raise typer.Exit(1)
 
@@ -105,20 +94,16 @@ def _once(steps: Sequence[str], only: Sequence[str]) -> None:
 def _keep_running(settings: MaintenanceSettings, only: frozenset[str], seconds: float) -> None:
     stop = threading.Event()
 
-    def end(signum: int, frame: FrameType | None) -> None:
-        stop.set()
+    def rounds() -> None:
+        thorough_at = time.monotonic()
+        while not stop.is_set():
+            is_thorough = time.monotonic() >= thorough_at
+            if is_thorough:
+                thorough_at = time.monotonic() + settings.thorough_every_seconds
+            _attempt(settings, only, STEPS if is_thorough else STEPS[:1])
+            stop.wait(seconds)
 
-    signal.signal(signal.SIGTERM, end)
-    signal.signal(signal.SIGINT, end)
-    if settings.metrics_port:
-        start_http_server(settings.metrics_port)
-    thorough_at = time.monotonic()
-    while not stop.is_set():
-        is_thorough = time.monotonic() >= thorough_at
-        if is_thorough:
-            thorough_at = time.monotonic() + settings.thorough_every_seconds
-        _attempt(settings, only, STEPS if is_thorough else STEPS[:1])
-        stop.wait(seconds)
+    run_until_signal(rounds, stop.set, settings.metrics_port)
 
 
 def _attempt(settings: MaintenanceSettings, only: frozenset[str], steps: Sequence[str]) -> None:
@@ -133,8 +118,3 @@ def _seconds(text: str) -> float:
     if not match or int(match[1]) == 0:
         raise typer.BadParameter(f"{text!r} is no pause: say 30s, 10m or 1h", param_hint="--every")
     return int(match[1]) * {"s": 1, "m": 60, "h": 3600}[match[2]]
-
-
-def _failure(message: str) -> typer.Exit:
-    typer.echo(message.strip().splitlines()[0], err=True)
-    return typer.Exit(1)

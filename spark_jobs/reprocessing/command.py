@@ -12,6 +12,7 @@ from spark_jobs.registry import RegistryAway
 from spark_jobs.reprocessing.rebuild import Days
 from spark_jobs.reprocessing.run import TABLES, Reprocessing, preview
 from spark_jobs.reprocessing.silver import StillDifferent
+from spark_jobs.service import failure, settings_of
 from spark_jobs.session import JarsMissing, make_session
 from spark_jobs.settings import StreamSettings
 
@@ -37,7 +38,7 @@ def reprocess(
     """Rebuild Silver, live rows, dead letters, scores and gold from Bronze for event dates; the stream may run on."""
     logging.getLogger("reprocess").setLevel(logging.INFO)
     days, chosen = asked(first.date(), last.date(), tables)
-    settings = StreamSettings()
+    settings = settings_of(StreamSettings)
     try:
         if dry_run:
             for line in preview(settings, days):
@@ -48,8 +49,7 @@ def reprocess(
         spark.stop()
     except (psycopg.Error, DeltaError, RegistryAway, StillDifferent, JarsMissing, OSError) as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        typer.echo(f"not done: {reason}. What was replaced so far is right; run it again.", err=True)
-        raise typer.Exit(1) from error
+        raise failure(f"not done: {reason}. What was replaced so far is right; run it again.") from error
     different = [one for one in outcomes if one.differences]
     verb = "differ" if compare else "differed and were replaced"
     typer.echo(f"{len(outcomes)} days of tables compared, {len(different)} {verb}")

@@ -2,11 +2,8 @@
 
 import logging
 import os
-import signal
-from types import FrameType
 
-from prometheus_client import start_http_server
-
+from spark_jobs.service import run_until_signal, settings_of
 from spark_jobs.windows.job import Windows
 from spark_jobs.windows.settings import WindowsSettings
 
@@ -17,15 +14,7 @@ _NICENESS = 10
 def windows() -> None:
     """Compute the windowed gold tables from Silver, live and in the lake, until a signal comes."""
     logging.getLogger("windows").setLevel(logging.INFO)
-    settings = WindowsSettings()
+    settings = settings_of(WindowsSettings)
     job = Windows(settings)
     os.nice(_NICENESS)
-
-    def end(signum: int, frame: FrameType | None) -> None:
-        job.stop()
-
-    signal.signal(signal.SIGTERM, end)
-    signal.signal(signal.SIGINT, end)
-    if settings.metrics_port:
-        start_http_server(settings.metrics_port)
-    job.run()
+    run_until_signal(job.run, job.stop, settings.metrics_port)
