@@ -46,7 +46,7 @@ class Sample:
 
     minute: float
     memory_mib: dict[str, float]
-    """Resident memory by service, with all it started; pages that processes share count in each."""
+    """Resident memory by service, with all it started; pages that processes share are divided among them."""
     files: dict[str, int]
     """Data files by table of the lake."""
     lag: int
@@ -61,6 +61,7 @@ class Soak:
     batches: list[tuple[float, float]] = field(default_factory=list)
     """Per batch of the money: minute of its commit, and seconds since the commit before."""
     cores: Cpu = field(default_factory=dict)
+    """By part; the stream has two."""
     wrong: dict[str, str] = field(default_factory=dict)
     purchases: int = 0
     restarts: int = 0
@@ -105,7 +106,7 @@ def soak(platform: Platform, rate: int, minutes: float) -> Soak:
             typer.echo(_line(seen.samples[-1]))
         time.sleep(SAMPLE_EVERY_S)
     spent = between(used, cpu_seconds(platform, SERVICES))
-    seen.cores = {name: seconds / (time.time() - began) for name, seconds in spent.items()}
+    seen.cores = {part: seconds / (time.time() - began) for part, seconds in spent.items()}
     if not platform.is_running("producer"):
         raise RuntimeError(f"the producer ended early, see {platform.log('producer')}")
     platform.stop("producer")
@@ -161,7 +162,7 @@ def _memory(platform: Platform, name: str) -> float:
     total = 0
     for process in family_of(platform.pid(name)):
         try:
-            total += process.memory_info().rss
+            total += process.memory_full_info().pss
         except psutil.NoSuchProcess:
             continue
     return total / MIB
@@ -212,7 +213,7 @@ def _line(sample: Sample) -> str:
 def _text(result: Result, seen: Soak) -> list[str]:
     metrics: dict[str, Any] = result.metrics
     memory = [
-        [name, used, metrics["memory_growth_mib_per_hour"][name], f"{metrics['cores_used'].get(name, 0):.2f}"]
+        [name, used, metrics["memory_growth_mib_per_hour"][name], f"{_cores(metrics['cores_used'], name):.2f}"]
         for name, used in metrics["memory_mib_at_the_end"].items()
     ]
     files = [[name, most, metrics["files_at_the_end"][name]] for name, most in metrics["most_files"].items()]
@@ -232,10 +233,14 @@ def _text(result: Result, seen: Soak) -> list[str]:
         *table(["service", "MiB at the end", "MiB per hour", "cores"], memory),
         "",
         f"Growth is the slope after the first {result.settings['settled_after_minutes']:.0f} minutes. Pages that "
-        "processes share count in each.",
+        "processes share are divided among them.",
         "",
         *table(["table of the lake", "most files", "files at the end"], files),
     ]
+
+
+def _cores(used: dict[str, float], service: str) -> float:
+    return sum(cores for part, cores in used.items() if part.removesuffix(" JVM").removesuffix(" driver") == service)
 
 
 def _report(name: str, seconds: float) -> None:
