@@ -199,7 +199,7 @@ def test_old_days_leave_postgres_and_the_newest_batch_stays_known(settings: Main
                 "dead_letters, late, offsets) values ('old', %s, %s, 0, 0, 0, 0, 0, 0, '{}')",
                 [batch, committed],
             )
-        dropped = retention.retain_database(settings.database_url, 90, datetime.now(UTC))
+        dropped = retention.retain_database(settings.database_url, 90, 90, datetime.now(UTC))
         assert f"payments_{LONG_AGO:%Y%m%d}" in dropped
         left = connection.execute("select batch_id from ops.batches where query = 'old'").fetchall()
         days = connection.execute("select to_regclass(%s) is not null", [f"live.payments_{TODAY:%Y%m%d}"]).fetchone()
@@ -217,9 +217,9 @@ def test_purchases_of_long_ago_that_arrived_of_late_stay_in_postgres(settings: M
             [datetime.combine(LONG_AGO, datetime.min.time(), UTC)],
         )
         names = {f"{table}_{LONG_AGO:%Y%m%d}" for table in ("transactions", "fraud_scores")}
-        assert not names & set(retention.retain_database(settings.database_url, 90, datetime.now(UTC)))
+        assert not names & set(retention.retain_database(settings.database_url, 90, 90, datetime.now(UTC)))
         connection.execute("delete from live.transactions where transaction_id = 'loaded-of-late'")
-        assert names <= set(retention.retain_database(settings.database_url, 90, datetime.now(UTC)))
+        assert names <= set(retention.retain_database(settings.database_url, 90, 90, datetime.now(UTC)))
 
 
 def test_nobody_can_drop_days_of_the_last_week(settings: MaintenanceSettings) -> None:
@@ -236,8 +236,8 @@ def test_a_reader_makes_the_drop_wait_for_the_next_run(settings: MaintenanceSett
         reader.commit()
         reader.execute("select count(*) from live.payments")
         with pytest.raises(psycopg.errors.LockNotAvailable):
-            retention.retain_database(settings.database_url, 90, datetime.now(UTC))
-    assert f"payments_{LONG_AGO:%Y%m%d}" in retention.retain_database(settings.database_url, 90, datetime.now(UTC))
+            retention.retain_database(settings.database_url, 90, 90, datetime.now(UTC))
+    assert f"payments_{LONG_AGO:%Y%m%d}" in retention.retain_database(settings.database_url, 90, 90, datetime.now(UTC))
 
 
 def test_a_step_that_fails_is_recorded_and_the_others_go_on(
