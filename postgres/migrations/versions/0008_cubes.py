@@ -9,8 +9,8 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Create the tables and the index of known frauds."""
-    scripts.run("0008_cubes.sql")
+    """Create the tables and the index of known frauds, and count what is there already."""
+    scripts.run("0008_cubes.sql", "0008_fill_cubes.sql")
 
 
 def downgrade() -> None:

@@ -79,7 +79,7 @@ def strange(payments: list[Row]) -> list[Row]:
 
 def write(connection: psycopg.Connection[Any], payments: list[Row], checkouts: list[Row]) -> None:
     """Commit them as one batch, as the stream would: rows, cubes, versions and progress in one transaction."""
-    paid, bought = _table(PAYMENTS, payments), _table(TRANSACTIONS, checkouts)
+    paid, bought = as_table(PAYMENTS, payments), as_table(TRANSACTIONS, checkouts)
     with connection.transaction(), connection.cursor() as cursor:
         cursor.execute("set local timezone = 'UTC'")
         for table, rows in ((PAYMENTS, paid), (TRANSACTIONS, bought)):
@@ -98,12 +98,13 @@ def write(connection: psycopg.Connection[Any], payments: list[Row], checkouts: l
 def register(database: duckdb.DuckDBPyConnection, payments: list[Row], checkouts: list[Row]) -> None:
     """Make the tables `payments` and `checkouts` of the same rows."""
     for name, table, rows in (("payments", PAYMENTS, payments), ("checkouts", TRANSACTIONS, checkouts)):
-        database.register("given", _table(table, rows))
+        database.register("given", as_table(table, rows))
         database.execute(f"create or replace table {name} as select * from given")
         database.unregister("given")
 
 
-def _table(table: DetailTable, rows: list[Row]) -> pa.Table:
+def as_table(table: DetailTable, rows: list[Row]) -> pa.Table:
+    """Rows of live.payments or live.transactions as the stream has them."""
     schema = pa.schema([(name, _TYPES.get(name, pa.string())) for name in table.columns])
     return pa.Table.from_pylist([{name: row[name] for name in table.columns} for row in rows], schema=schema)
 

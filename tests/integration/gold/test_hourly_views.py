@@ -6,11 +6,14 @@ import duckdb
 import psycopg
 import pytest
 
+from local.repository import ROOT
+from spark_jobs.stream.cubes import CUBES
 from tests.e2e import gold_oracle
 from tests.integration.gold import simulated
 from tests.integration.gold.conftest import Warehouse
 from tests.integration.gold.simulated import Row
 
+MIGRATIONS = ROOT / "postgres" / "migrations" / "sql"
 COUNT = ("run", "--select", "tag:batch_layer")
 UNIT_TESTS = "test_type:unit"
 HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
@@ -109,6 +112,23 @@ def _assert_hours_without_their_detail_are_never_counted_again(
 
 def hour_of(instant: datetime) -> datetime:
     return instant.replace(minute=0, second=0, microsecond=0)
+
+
+def test_the_migration_fills_the_cubes_as_the_stream_would_have(story: Story, warehouse: Warehouse) -> None:
+    payments, checkouts = simulated.events(8, 200, datetime.now(UTC) - 3 * HOUR, rate=0.05)
+    story.write([*payments, *simulated.strange(payments)], checkouts)
+    cubes = [f"live.{cube.name}" for cube in CUBES if cube.time == "hour"]
+    with warehouse.connect("postgres") as admin:
+        kept = {name: rows_of(admin, name) for name in cubes}
+        assert all(kept.values())
+        admin.execute(f"truncate {', '.join(cubes)}".encode())
+        with admin.transaction():
+            admin.execute((MIGRATIONS / "0008_fill_cubes.sql").read_bytes())
+        assert {name: rows_of(admin, name) for name in cubes} == kept
+
+
+def rows_of(connection: psycopg.Connection, table: str) -> list[tuple[object, ...]]:
+    return connection.execute(f"select * from {table} one order by one::text".encode()).fetchall()
 
 
 def test_alerts_tell_what_is_out_of_bounds_now(empty_warehouse: Warehouse) -> None:
