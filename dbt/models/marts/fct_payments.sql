@@ -7,7 +7,7 @@ payments as (
         {{ is_frictionless() }} as is_frictionless,
         {{ is_challenged() }} as is_challenged,
         {{ is_challenge_passed() }} as is_challenge_passed,
-        {{ fee_usd_minor() }}::bigint as fee_usd_minor
+        {{ fee_usd_minor() }} as fee_usd_minor
     from {{ ref('stg_payments') }}
 ),
 

@@ -24,8 +24,12 @@ select
     coalesce(sum(amount_usd_minor) filter (where is_approved), 0)::bigint,
     coalesce(sum(
         case when amount_minor = 0 or amount_usd_minor is null then 0
-        else div(2 * fee_minor::numeric * amount_usd_minor + amount_minor, 2 * amount_minor::numeric)
+        when fee_minor between 0 and 1000000000 and amount_usd_minor <= 1000000000
+            then (2 * fee_minor * amount_usd_minor + amount_minor) / (2 * amount_minor)
+        else (
+            div(2 * fee_minor::numeric * amount_usd_minor + amount_minor, 2 * amount_minor::numeric)
             - (mod(2 * fee_minor::numeric * amount_usd_minor + amount_minor, 2 * amount_minor::numeric) < 0)::integer
+        )::bigint
         end
     ), 0)::bigint,
     coalesce(sum(processing_latency_ms), 0)::bigint,
@@ -54,8 +58,12 @@ select
     coalesce(sum(amount_usd_minor) filter (where is_approved), 0)::bigint,
     coalesce(sum(
         case when amount_minor = 0 or amount_usd_minor is null then 0
-        else div(2 * fee_minor::numeric * amount_usd_minor + amount_minor, 2 * amount_minor::numeric)
+        when fee_minor between 0 and 1000000000 and amount_usd_minor <= 1000000000
+            then (2 * fee_minor * amount_usd_minor + amount_minor) / (2 * amount_minor)
+        else (
+            div(2 * fee_minor::numeric * amount_usd_minor + amount_minor, 2 * amount_minor::numeric)
             - (mod(2 * fee_minor::numeric * amount_usd_minor + amount_minor, 2 * amount_minor::numeric) < 0)::integer
+        )::bigint
         end
     ), 0)::bigint,
     coalesce(sum(processing_latency_ms), 0)::bigint
@@ -79,8 +87,12 @@ select
     coalesce(sum(amount_usd_minor) filter (where is_approved), 0)::bigint,
     coalesce(sum(
         case when amount_minor = 0 or amount_usd_minor is null then 0
-        else div(2 * fee_minor::numeric * amount_usd_minor + amount_minor, 2 * amount_minor::numeric)
+        when fee_minor between 0 and 1000000000 and amount_usd_minor <= 1000000000
+            then (2 * fee_minor * amount_usd_minor + amount_minor) / (2 * amount_minor)
+        else (
+            div(2 * fee_minor::numeric * amount_usd_minor + amount_minor, 2 * amount_minor::numeric)
             - (mod(2 * fee_minor::numeric * amount_usd_minor + amount_minor, 2 * amount_minor::numeric) < 0)::integer
+        )::bigint
         end
     ), 0)::bigint,
     coalesce(sum(processing_latency_ms), 0)::bigint
@@ -106,8 +118,12 @@ select
     coalesce(sum(amount_usd_minor) filter (where is_approved), 0)::bigint,
     coalesce(sum(
         case when amount_minor = 0 or amount_usd_minor is null then 0
-        else div(2 * fee_minor::numeric * amount_usd_minor + amount_minor, 2 * amount_minor::numeric)
+        when fee_minor between 0 and 1000000000 and amount_usd_minor <= 1000000000
+            then (2 * fee_minor * amount_usd_minor + amount_minor) / (2 * amount_minor)
+        else (
+            div(2 * fee_minor::numeric * amount_usd_minor + amount_minor, 2 * amount_minor::numeric)
             - (mod(2 * fee_minor::numeric * amount_usd_minor + amount_minor, 2 * amount_minor::numeric) < 0)::integer
+        )::bigint
         end
     ), 0)::bigint,
     coalesce(sum(processing_latency_ms), 0)::bigint,
@@ -135,8 +151,12 @@ select
     coalesce(sum(amount_usd_minor) filter (where is_approved), 0)::bigint,
     coalesce(sum(
         case when amount_minor = 0 or amount_usd_minor is null then 0
-        else div(2 * fee_minor::numeric * amount_usd_minor + amount_minor, 2 * amount_minor::numeric)
+        when fee_minor between 0 and 1000000000 and amount_usd_minor <= 1000000000
+            then (2 * fee_minor * amount_usd_minor + amount_minor) / (2 * amount_minor)
+        else (
+            div(2 * fee_minor::numeric * amount_usd_minor + amount_minor, 2 * amount_minor::numeric)
             - (mod(2 * fee_minor::numeric * amount_usd_minor + amount_minor, 2 * amount_minor::numeric) < 0)::integer
+        )::bigint
         end
     ), 0)::bigint,
     coalesce(sum(processing_latency_ms), 0)::bigint,
@@ -180,8 +200,12 @@ select
     coalesce(sum(fee_minor), 0)::bigint,
     coalesce(sum(
         case when amount_minor = 0 or amount_usd_minor is null then 0
-        else div(2 * fee_minor::numeric * amount_usd_minor + amount_minor, 2 * amount_minor::numeric)
+        when fee_minor between 0 and 1000000000 and amount_usd_minor <= 1000000000
+            then (2 * fee_minor * amount_usd_minor + amount_minor) / (2 * amount_minor)
+        else (
+            div(2 * fee_minor::numeric * amount_usd_minor + amount_minor, 2 * amount_minor::numeric)
             - (mod(2 * fee_minor::numeric * amount_usd_minor + amount_minor, 2 * amount_minor::numeric) < 0)::integer
+        )::bigint
         end
     ), 0)::bigint,
     coalesce(sum(amount_usd_minor) filter (where not is_approved and risk_tier = 'LOW' and coalesce(decline_reason in ('fraud_suspected', 'do_not_honor'), false)), 0)::bigint
