@@ -148,7 +148,7 @@ class LiveDays:
             self._stage(cursor, span)
             found = self._look(cursor, span)
             if self._table is PAYMENTS and not found.differences and _cubes_to_mend(cursor, span):
-                found = Found(found.rows, Differences(changed=1), found.superseded)
+                found = _only_cubes(found)
         if found.differences and heal:
             return self._mend(span)
         return found
@@ -161,8 +161,11 @@ class LiveDays:
             found = self._look(cursor, span)
             self._change(cursor, span)
             if self._table is PAYMENTS:
-                for cube, rows in _cubes_to_mend(cursor, span):
+                cubes = _cubes_to_mend(cursor, span)
+                for cube, rows in cubes:
                     _replace_cube(cursor, cube, rows, span)
+                if cubes and not found.differences:
+                    found = _only_cubes(found)
                 cursor.execute(
                     "insert into live.payment_hours as known (hour, version) values (%s, 1) "
                     "on conflict (hour) do update set version = known.version + 1",
@@ -264,6 +267,11 @@ class LiveDays:
     def _qualified(self, alias: str, name: str) -> sql.Composable:
         """A column of one side; those of the key are merged by `using` and have no side."""
         return sql.Identifier(name) if name in self._table.key else sql.Identifier(alias, name)
+
+
+def _only_cubes(found: Found) -> Found:
+    """The rows of the hour agree, but not what they add up to: told as one change."""
+    return Found(found.rows, Differences(changed=1), found.superseded)
 
 
 def _cubes_to_mend(cursor: Cursor, span: Span) -> list[tuple[Cube, pa.Table]]:
