@@ -23,7 +23,7 @@ def ask(
     """
     arrays = ", ".join(f"%s::{name}[]" for name in types.values())
     text = statement.format(staged=f"unnest({arrays}) as staged ({', '.join(types)})")
-    found = cursor.execute(text, [_literal(rows.column(name)) for name in types], prepare=False).fetchone()
+    found = cursor.execute(text, [literal(rows.column(name)) for name in types], prepare=False).fetchone()
     return _parsed(BytesIO(str(found[0]).encode()) if found and found[0] else BytesIO(), answer)
 
 
@@ -76,8 +76,8 @@ def _parsed(text: BytesIO, columns: Mapping[str, pa.DataType]) -> pa.Table:
     )
 
 
-def _literal(column: pa.ChunkedArray) -> str:
-    """The column as Postgres writes an array; texts, and instants too, stand in quotes."""
+def literal(column: pa.ChunkedArray) -> str:
+    """The column, which has no nulls, as Postgres writes an array; texts, and instants too, stand in quotes."""
     values = pa.chunked_array([column]) if isinstance(column, pa.Array) else column
     texts = values.combine_chunks().cast(pa.string())
     if not pa.types.is_integer(values.type):

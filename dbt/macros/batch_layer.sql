@@ -1,6 +1,6 @@
 {#- The batch layer counts whole hours that are over. An hour is counted again when its version, which the stream raises
     with every row it adds, is no longer the one that was counted. Version and detail are read by one statement, hence
-    from one snapshot. -#}
+    from one snapshot. An hour of which detail is gone is not counted again: the stream's cube is still right. -#}
 {% macro hours_to_count(already_counted) -%}
     select
         payment_hours.hour,
@@ -9,6 +9,9 @@
     where payment_hours.hour < (
         select date_trunc('hour', max(progress.newest_event_at), 'UTC')
         from {{ source('live', 'progress') }} as progress
+    )
+    and payment_hours.hour >= coalesce(
+        (select min(detail_extent.complete_from) from {{ source('live', 'detail_extent') }} as detail_extent), '-infinity'
     )
     {%- if is_incremental() %}
     and not exists (
@@ -46,4 +49,12 @@
         where window_start < first_whole_hour
     ) as reasons
     group by hour
+{%- endmacro %}
+
+{#- Hours that maintenance took out of the speed layer leave the batch layer too. -#}
+{% macro forget_hours_that_left(counted) -%}
+    delete from {{ counted }} as counted
+    where not exists (
+        select 1 from {{ source('live', 'payment_hours') }} as payment_hours where payment_hours.hour = counted.hour
+    )
 {%- endmacro %}

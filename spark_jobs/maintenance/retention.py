@@ -1,4 +1,7 @@
-"""Days that are too old leave the lake, after a copy to the archive where one is kept; and detail leaves Postgres."""
+"""Days that are too old leave the lake, after a copy to the archive where one is kept.
+
+Detail leaves Postgres sooner, and aggregates later.
+"""
 
 import hashlib
 import json
@@ -11,6 +14,7 @@ import pyarrow.compute as pc
 import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 from deltalake import DeltaTable
+from psycopg import sql
 
 from spark_jobs.maintenance.ledger import Work
 from spark_jobs.maintenance.tables import (
@@ -23,6 +27,7 @@ from spark_jobs.maintenance.tables import (
     folder,
     has_expired,
 )
+from spark_jobs.stream.cubes import CUBES
 
 RETAIN = "retain"
 PENDING = ".pending"
@@ -106,25 +111,42 @@ def _sources(path: str, archive: pafs.FileSystem) -> set[str]:
     return set(json.loads(metadata[_SOURCES]))
 
 
-def retain_database(database_url: str, days: int, now: datetime) -> list[str]:
-    """Drop daily partitions and audit rows that are too old; returns the partitions that went.
+def retain_database(database_url: str, detail_days: int, aggregate_days: int, now: datetime) -> list[str]:
+    """Drop daily partitions, then aggregates and audit rows that are too old; returns the partitions that went.
 
     Each drop waits two seconds for readers at most, so that the stream never waits longer behind it: then
     psycopg.errors.LockNotAvailable is raised, and the next run goes on.
     """
-    first = now.date() - timedelta(days=days)
+    today = now.date()
     dropped = []
     with closing(psycopg.connect(database_url, autocommit=True, connect_timeout=10)) as connection:
         connection.execute(f"set lock_timeout = '{_LOCK_WAIT}'")
-        while name := _drop_oldest(connection, first):
+        connection.execute("set timezone = 'UTC'")
+        while name := _drop_oldest(connection, today - timedelta(days=detail_days)):
             dropped.append(name)
-        _delete_audit(connection, first)
+        _delete_aggregates(connection, today - timedelta(days=aggregate_days))
+        _delete_audit(connection, today - timedelta(days=aggregate_days))
     return dropped
 
 
 def _drop_oldest(connection: psycopg.Connection[tuple[str | None]], first: date) -> str | None:
     row = connection.execute("select live.drop_oldest_partition(%s)", [first]).fetchone()
     return row[0] if row else None
+
+
+def _delete_aggregates(connection: psycopg.Connection[tuple[str | None]], first: date) -> None:
+    """Those of days whose detail is still there stay: history that was loaded of late."""
+    oldest = connection.execute(
+        "select least(%s::date, to_date(min(right(child.relname, 8)), 'YYYYMMDD'))::text "
+        "from pg_inherits join pg_class child on child.oid = inhrelid where inhparent = 'live.payments'::regclass",
+        [first],
+    ).fetchone()
+    with connection.transaction():
+        for name, time in [*((cube.name, cube.time) for cube in CUBES), ("payment_hours", "hour")]:
+            connection.execute(
+                sql.SQL("delete from live.{} where {} < %s::date").format(sql.Identifier(name), sql.Identifier(time)),
+                oldest,
+            )
 
 
 def _delete_audit(connection: psycopg.Connection[tuple[str | None]], first: date) -> None:

@@ -95,9 +95,9 @@ class Round:
         }[step]
 
     def _retain_database(self) -> None:
-        for name in retain_database(
-            self.settings.database_url, self.settings.database_retention_days, datetime.now(UTC)
-        ):
+        settings = self.settings
+        ages = settings.database_retention_days, settings.aggregate_retention_days
+        for name in retain_database(settings.database_url, *ages, datetime.now(UTC)):
             log.info("retain postgres: dropped live.%s", name)
 
     def _record(self, works: list[Work]) -> None:

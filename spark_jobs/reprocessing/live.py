@@ -1,10 +1,10 @@
-"""An hour of the speed layer: its rows and minute cubes, compared with what Bronze gives today, and made to agree.
+"""An hour of the speed layer: its rows and cubes, compared with what Bronze gives today, and made to agree.
 
 While an hour that differs is changed, its tables are locked against writers (not readers), in the order in which the
 stream writes to them: the stream waits for that hour, and the cubes are exact at every commit.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
@@ -19,26 +19,14 @@ from spark_jobs.exchange import Cursor, copy_in, copy_out
 from spark_jobs.reprocessing.boundary import Limits
 from spark_jobs.reprocessing.outcome import Differences, Outcome
 from spark_jobs.reprocessing.silver import SUPERSEDED
-from spark_jobs.stream import cubes
+from spark_jobs.stream.cubes import CUBES, INPUT, STAND_INS, Cube, added_by
 from spark_jobs.stream.detail import DETAIL, PAYMENTS
 
-_CUBES = {"payment_minutes": cubes.PAYMENT_MINUTE_KEY, "decline_minutes": cubes.DECLINE_MINUTE_KEY}
-_CUBE_INPUT: Mapping[str, tuple[str, pa.DataType]] = {
-    "event_id": ("event_id", pa.string()),
-    "event_timestamp": ("(extract(epoch from event_timestamp) * 1000000)::bigint", pa.int64()),
-    "currency": ("currency", pa.string()),
-    "merchant_segment": ("merchant_segment", pa.string()),
-    "decline_reason": (f"coalesce(decline_reason, '{cubes.NO_REASON}')", pa.string()),
-    "is_approved": ("is_approved::int", pa.int64()),
-    "attempt_number": ("attempt_number", pa.int64()),
-    "amount_minor": ("amount_minor", pa.int64()),
-    "amount_usd_minor": ("amount_usd_minor", pa.int64()),
-    "fee_minor": ("fee_minor", pa.int64()),
-    "processing_latency_ms": ("processing_latency_ms", pa.int64()),
-    "risk_tier": ("risk_tier", pa.string()),
-    "is_late": ("is_late::int", pa.int64()),
-}
+_TIMES = {f"live.{cube.name}": cube.time for cube in CUBES}
+_MICROSECONDS = "(extract(epoch from {}) * 1000000)::bigint"
 _INSTANT = pa.timestamp("us", "UTC")
+_RAISE_VERSIONS = b"update live.payment_hours set version = version + 1 where hour in (%s, %s)"
+"""Purchases found to be frauds, or not to be, make other chargebacks of the approvals that followed them."""
 
 Connection = psycopg.Connection[tuple[object, ...]]
 
@@ -87,7 +75,7 @@ def folder_of(accepted: Path, span: Span) -> Path:
 
 def holds_rows(connection: Connection, table: str, span: Span) -> bool:
     """Whether a table of live has rows of the hour."""
-    column = "minute" if table.endswith("_minutes") else "event_timestamp"
+    column = _TIMES.get(table, "event_timestamp")
     query = f"select exists (select from {table} where {column} >= %(begins_at)s and {column} < %(ends_at)s)"
     row = connection.execute(query.encode(), span.bounds).fetchone()
     return bool(row and row[0])
@@ -150,7 +138,7 @@ class LiveDays:
         """Whether there is anything to compare; most hours of a young or a damaged day are empty."""
         if folder_of(self._accepted, span).exists():
             return True
-        others = [f"live.{self._table.name}", *(f"live.{name}" for name in _CUBES if self._table is PAYMENTS)]
+        others = [f"live.{self._table.name}", *(_TIMES if self._table is PAYMENTS else ())]
         return any(holds_rows(self._connection, name, span) for name in others)
 
     def _hour(self, span: Span, heal: bool) -> Found:
@@ -160,7 +148,7 @@ class LiveDays:
             self._stage(cursor, span)
             found = self._look(cursor, span)
             if self._table is PAYMENTS and not found.differences and _cubes_to_mend(cursor, span):
-                found = Found(found.rows, Differences(changed=1), found.superseded)
+                found = _only_cubes(found)
         if found.differences and heal:
             return self._mend(span)
         return found
@@ -173,13 +161,18 @@ class LiveDays:
             found = self._look(cursor, span)
             self._change(cursor, span)
             if self._table is PAYMENTS:
-                for name, rows in _cubes_to_mend(cursor, span).items():
-                    _replace_cube(cursor, name, rows, span)
+                cubes = _cubes_to_mend(cursor, span)
+                for cube, rows in cubes:
+                    _replace_cube(cursor, cube, rows, span)
+                if cubes and not found.differences:
+                    found = _only_cubes(found)
                 cursor.execute(
                     "insert into live.payment_hours as known (hour, version) values (%s, 1) "
                     "on conflict (hour) do update set version = known.version + 1",
                     [span.begins_at],
                 )
+            else:
+                cursor.execute(_RAISE_VERSIONS, [span.begins_at, span.ends_at])
         return found
 
     def _prepare(self, cursor: Cursor) -> None:
@@ -187,7 +180,7 @@ class LiveDays:
         cursor.execute("set local timezone = 'UTC'")
 
     def _lock(self, cursor: Cursor) -> None:
-        others = [*_CUBES, "payment_hours"] if self._table is PAYMENTS else []
+        others = [*(cube.name for cube in CUBES), "payment_hours"] if self._table is PAYMENTS else ["payment_hours"]
         for name in [self._table.name, *others]:
             cursor.execute(sql.SQL("lock table live.{} in share row exclusive mode").format(sql.Identifier(name)))
 
@@ -276,46 +269,60 @@ class LiveDays:
         return sql.Identifier(name) if name in self._table.key else sql.Identifier(alias, name)
 
 
-def _cubes_to_mend(cursor: Cursor, span: Span) -> dict[str, pa.Table]:
+def _only_cubes(found: Found) -> Found:
+    """The rows of the hour agree, but not what they add up to: told as one change."""
+    return Found(found.rows, Differences(changed=1), found.superseded)
+
+
+def _cubes_to_mend(cursor: Cursor, span: Span) -> list[tuple[Cube, pa.Table]]:
     """Of the cubes of the hour those that do not add up to its rows, with what they should hold."""
-    payments = _cube_input(cursor, span)
-    wanted = {"payment_minutes": cubes.payment_minutes(payments), "decline_minutes": cubes.decline_minutes(payments)}
-    return {name: rows for name, rows in wanted.items() if not _stored_cube(cursor, name, rows, span).equals(rows)}
+    wanted = added_by(_cube_input(cursor, span))
+    pairs = [(cube, wanted[cube.name]) for cube in CUBES]
+    return [(cube, rows) for cube, rows in pairs if not _stored_cube(cursor, cube, rows.schema, span).equals(rows)]
 
 
 def _cube_input(cursor: Cursor, span: Span) -> pa.Table:
-    selected = ", ".join(f"{expression} as {name}" for name, (expression, _) in _CUBE_INPUT.items())
+    return _read(cursor, "payments", "event_timestamp", pa.schema(list(INPUT.items())), span)
+
+
+def _stored_cube(cursor: Cursor, cube: Cube, schema: pa.Schema, span: Span) -> pa.Table:
+    """What the cube holds of the hour, in the order of the stream."""
+    rows = _read(cursor, cube.name, cube.time, schema, span)
+    return rows.sort_by([(key, "ascending") for key in cube.key]).combine_chunks()
+
+
+def _read(cursor: Cursor, table: str, time: str, schema: pa.Schema, span: Span) -> pa.Table:
+    """Columns of an hour of a table of live; nulls of a key are given by what it is taken for."""
+    selected = ", ".join(f"{_expression(field)} as {field.name}" for field in schema)
     rows = copy_out(
         cursor,
-        f"select {selected} from live.payments where event_timestamp >= '{span.begins_at.isoformat()}' "
-        f"and event_timestamp < '{span.ends_at.isoformat()}'",
-        {name: kind for name, (_, kind) in _CUBE_INPUT.items()},
+        f"select {selected} from live.{table} where {time} >= '{span.begins_at.isoformat()}' "
+        f"and {time} < '{span.ends_at.isoformat()}'",
+        {field.name: _exchanged(field.type) for field in schema},
     )
-    for name, kind in (("is_approved", pa.bool_()), ("is_late", pa.bool_()), ("event_timestamp", _INSTANT)):
-        rows = rows.set_column(rows.column_names.index(name), name, rows.column(name).cast(kind))
-    return rows
+    return rows.cast(schema)
 
 
-def _stored_cube(cursor: Cursor, name: str, like: pa.Table, span: Span) -> pa.Table:
-    """What the cube holds of the hour, in the shape and order of `like`."""
-    minute = "(extract(epoch from minute) * 1000000)::bigint"
-    selected = ", ".join(minute if column == "minute" else column for column in like.column_names)
-    kinds = {field.name: pa.int64() if field.name == "minute" else field.type for field in like.schema}
-    rows = copy_out(
-        cursor,
-        f"select {selected} from live.{name} where minute >= '{span.begins_at.isoformat()}' "
-        f"and minute < '{span.ends_at.isoformat()}'",
-        kinds,
-    )
-    rows = rows.set_column(0, "minute", rows.column("minute").cast(like.schema.field("minute").type))
-    return rows.sort_by([(key, "ascending") for key in _CUBES[name]]).combine_chunks().cast(like.schema)
+def _expression(field: pa.Field) -> str:
+    if field.type == _INSTANT:
+        return _MICROSECONDS.format(field.name)
+    if field.type == pa.bool_():
+        return f"{field.name}::int"
+    if field.name in STAND_INS:
+        return f"coalesce({field.name}, '{STAND_INS[field.name]}')"
+    return str(field.name)
 
 
-def _replace_cube(cursor: Cursor, name: str, rows: pa.Table, span: Span) -> None:
+def _exchanged(kind: pa.DataType) -> pa.DataType:
+    """As what instants and truths travel."""
+    return pa.int64() if kind in (_INSTANT, pa.bool_()) else kind
+
+
+def _replace_cube(cursor: Cursor, cube: Cube, rows: pa.Table, span: Span) -> None:
     cursor.execute(
-        sql.SQL("delete from live.{} where minute >= %(begins_at)s and minute < %(ends_at)s").format(
-            sql.Identifier(name)
+        sql.SQL("delete from live.{0} where {1} >= %(begins_at)s and {1} < %(ends_at)s").format(
+            sql.Identifier(cube.name), sql.Identifier(cube.time)
         ),
         span.bounds,
     )
-    copy_in(cursor, sql.Identifier("live", name), rows)
+    copy_in(cursor, sql.Identifier("live", cube.name), rows)

@@ -7,6 +7,7 @@ batch falls back to the path of the doubtful rows, which are staged and inserted
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 import numpy as np
 import psycopg
@@ -14,15 +15,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from psycopg import sql
 
-from spark_jobs.exchange import Cursor, copy_in
+from spark_jobs.exchange import Cursor, copy_in, literal
 from spark_jobs.fraud import scoring
 from spark_jobs.fraud.scoring import Scores
 from spark_jobs.lake import BatchIdentity
 from spark_jobs.stream import audit, cubes, metrics
 from spark_jobs.stream.batch import Mask, TopicBatch, positions
+from spark_jobs.stream.cubes import Cube
 from spark_jobs.stream.detail import DETAIL, DetailTable
 
+PAYMENTS = "payments.transactions"
 PURCHASES = "ecommerce.transactions"
+_HOUR = timedelta(hours=1)
 
 
 @dataclass(frozen=True)
@@ -56,8 +60,8 @@ class SpeedLayer:
                     return _complete(cursor, parts)
                 accepted = {part.topic.name: _insert(connection, cursor, part) for part in parts}
                 with metrics.STEP_SECONDS.labels(self._query, "scores").time():
-                    scores = scoring.score(cursor, _purchases(parts, accepted))
-                _aggregate(cursor, parts, accepted)
+                    scores = scoring.score(cursor, _chosen(PURCHASES, parts, accepted))
+                aggregate(cursor, _chosen(PAYMENTS, parts, accepted), _chosen(PURCHASES, parts, accepted))
                 audit.record(cursor, parts, accepted, identity)
                 return Committed(accepted, scores)
         except psycopg.Error:
@@ -110,9 +114,9 @@ def _partitioned(part: TopicBatch) -> list[str]:
     return [DETAIL[part.topic.name].name, *scored]
 
 
-def _purchases(parts: Sequence[TopicBatch], chosen: Mapping[str, Mask]) -> pa.Table:
-    """Silver rows of the chosen purchases; empty when the stream reads none."""
-    rows = [part.valid.filter(pa.array(chosen[PURCHASES])) for part in parts if part.topic.name == PURCHASES]
+def _chosen(topic: str, parts: Sequence[TopicBatch], chosen: Mapping[str, Mask]) -> pa.Table:
+    """The chosen Silver rows of a topic; empty when the stream does not read it."""
+    rows = [part.valid.filter(pa.array(chosen[topic])) for part in parts if part.topic.name == topic]
     return rows[0] if rows else pa.table({})
 
 
@@ -126,9 +130,9 @@ def _complete(cursor: Cursor, parts: Sequence[TopicBatch]) -> Committed:
         part.topic.name: _insert_where_absent(cursor, DETAIL[part.topic.name], part.valid, ~stored[part.topic.name])
         for part in parts
     }
-    earlier = scoring.stored(cursor, _purchases(parts, stored))
-    scores = scoring.score(cursor, _purchases(parts, added))
-    _aggregate(cursor, parts, added)
+    earlier = scoring.stored(cursor, _chosen(PURCHASES, parts, stored))
+    scores = scoring.score(cursor, _chosen(PURCHASES, parts, added))
+    aggregate(cursor, _chosen(PAYMENTS, parts, added), _chosen(PURCHASES, parts, added))
     rows = pa.concat_tables([earlier.rows, scores.rows])
     return Committed({name: stored[name] | added[name] for name in stored}, Scores(rows, scores.revisions))
 
@@ -203,37 +207,52 @@ def _copy(cursor: Cursor, target: sql.Identifier, table: DetailTable, rows: pa.T
     copy_in(cursor, target, rows.select(list(table.columns)))
 
 
-def _aggregate(cursor: Cursor, parts: Sequence[TopicBatch], accepted: Mapping[str, Mask]) -> None:
-    for part in parts:
-        if part.topic.name != "payments.transactions":
-            continue
-        payments = part.valid.filter(pa.array(accepted[part.topic.name]))
-        _add(cursor, "payment_minutes", cubes.PAYMENT_MINUTE_KEY, cubes.payment_minutes(payments))
-        _add(cursor, "decline_minutes", cubes.DECLINE_MINUTE_KEY, cubes.decline_minutes(payments))
-        cursor.execute(
-            "insert into live.payment_hours as known (hour, version) "
-            "select hour, 1 from unnest(%s::timestamptz[]) hour "
-            "on conflict (hour) do update set version = known.version + 1",
-            [cubes.hours(payments).to_pylist()],
-        )
+def aggregate(cursor: Cursor, payments: pa.Table, purchases: pa.Table) -> None:
+    """Add accepted Silver rows to the cubes, and have the batch layer count their hours again."""
+    if payments.num_rows:
+        added = cubes.added_by(payments)
+        for cube in cubes.CUBES:
+            _add(cursor, cube, added[cube.name])
+    paid = cubes.hours(payments.column("event_timestamp")) if payments.num_rows else []
+    doubted = _hours_in_doubt(purchases) if purchases.num_rows else []
+    if paid or doubted:
+        _raise_versions(cursor, paid, doubted)
 
 
-def _add(cursor: Cursor, name: str, key: list[str], rows: pa.Table) -> None:
-    """Add the rows' measures to the aggregate table, key by key."""
+def _hours_in_doubt(purchases: pa.Table) -> list[datetime]:
+    """Hours whose chargebacks the purchases may change: those of a fraud's checkout and, for its approval, the next."""
+    frauds = purchases.filter(purchases.column("is_fraud")).column("event_timestamp")
+    return cubes.hours(pa.chunked_array([*frauds.chunks, *pc.add(frauds, _HOUR).chunks], frauds.type))
+
+
+def _raise_versions(cursor: Cursor, paid: list[datetime], doubted: list[datetime]) -> None:
+    """Have the batch layer count hours again; one statement in order, so that writers never wait for each other.
+
+    An hour without payments has no version, however many frauds it knows of.
+    """
+    cursor.execute(
+        "insert into live.payment_hours as known (hour, version) select hour, 1 from ("
+        "  select unnest(%s::timestamptz[]) as hour"
+        "  union select hour from live.payment_hours where hour = any (%s::timestamptz[])"
+        ") as touched order by hour on conflict (hour) do update set version = known.version + 1",
+        [paid, doubted],
+    )
+
+
+def _add(cursor: Cursor, cube: Cube, rows: pa.Table) -> None:
+    """Add the rows' measures to the cube, key by key."""
     if rows.num_rows == 0:
         return
-    measures = [column for column in rows.column_names if column not in key]
-    types = {"minute": "timestamptz", **dict.fromkeys(key[1:], "text"), **dict.fromkeys(measures, "bigint")}
     statement = sql.SQL(
         "insert into live.{table} as known ({columns}) select * from unnest({arrays}) "
         "on conflict ({key}) do update set {sums}"
     ).format(
-        table=sql.Identifier(name),
-        columns=sql.SQL(", ").join(map(sql.Identifier, rows.column_names)),
-        arrays=sql.SQL(", ").join(sql.SQL("%s::") + sql.SQL(types[column]) + sql.SQL("[]") for column in types),
-        key=sql.SQL(", ").join(map(sql.Identifier, key)),
+        table=sql.Identifier(cube.name),
+        columns=sql.SQL(", ").join(map(sql.Identifier, cube.columns)),
+        arrays=sql.SQL(", ").join(sql.SQL(f"%s::{cube.type_of(column)}[]") for column in cube.columns),
+        key=sql.SQL(", ").join(map(sql.Identifier, cube.key)),
         sums=sql.SQL(", ").join(
-            sql.SQL("{0} = known.{0} + excluded.{0}").format(sql.Identifier(measure)) for measure in measures
+            sql.SQL("{0} = known.{0} + excluded.{0}").format(sql.Identifier(measure)) for measure in cube.measures
         ),
     )
-    cursor.execute(statement, [rows.column(column).to_pylist() for column in types])
+    cursor.execute(statement, [literal(rows.column(column)) for column in cube.columns])

@@ -74,6 +74,7 @@ HOSTILE = [
     _payment("an event id of a kilobyte", "overlong_event_id", event_id=token_hex(512)),
     _payment("a decline reason of four kilobytes", "overlong_decline_reason", decline_reason=token_hex(2048)),
     _payment("an issuer of four kilobytes", "overlong_issuer", issuer=token_hex(2048)),
+    _payment("a card network of four kilobytes", "overlong_card_network", card_network=token_hex(2048)),
     _checkout("a shop's name of four kilobytes", "overlong_merchant", merchant=token_hex(2048)),
     _checkout("a device of four kilobytes", "overlong_device_id", device_id=token_hex(2048)),
     _payment("a NUL in a text", "invalid_text", issuer="Some\0Bank"),

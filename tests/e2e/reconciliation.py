@@ -23,6 +23,23 @@ class Check:
     query: str
 
 
+def _hours(cube: str, sums: str, recounted: str, rows: str = "true") -> Check:
+    return Check(
+        f"hours of live.{cube} are not what a recount of live.payments gives",
+        f"""with recount as (
+            select date_trunc('hour', event_timestamp, 'UTC') as hour, {recounted} from live.payments
+            where {rows} group by 1
+        ), summed as (
+            select hour, {sums} from live.{cube} group by 1
+        )
+        (table recount except table summed) union all (table summed except table recount)""",
+    )
+
+
+OUTCOME = (
+    "sum(attempts), sum(approved), sum(amount_usd_minor)",
+    "count(*), count(*) filter (where is_approved), coalesce(sum(amount_usd_minor), 0)",
+)
 SCORE = "transaction_id, event_time_ms, user_id, velocity_30m, score, risk_level, rules, revision"
 
 ALWAYS = [
@@ -224,6 +241,18 @@ IN_POSTGRES = [
         """select distinct date_trunc('hour', event_timestamp, 'UTC') from live.payments
         except select hour from live.payment_hours""",
     ),
+    *(
+        _hours(f"{name}_hours", *OUTCOME)
+        for name in ("solution", "geography", "merchant", "three_ds", "risk", "financial")
+    ),
+    _hours("latency_hours", "sum(attempts)", "count(*)"),
+    _hours(
+        "retry_hours",
+        "sum(retries), sum(recovered)",
+        "count(*), count(*) filter (where is_approved)",
+        "attempt_number > 1",
+    ),
+    _hours("decline_hours", "sum(declines), sum(amount_minor)", "count(*), sum(amount_minor)", "not is_approved"),
 ]
 
 

@@ -12,7 +12,9 @@ from typing import Any
 
 import duckdb
 import httpx
+import psycopg
 import pytest
+from deltalake import DeltaTable
 
 from domain.contracts import avro_schema, topics
 from local.account import REASONS
@@ -21,7 +23,7 @@ from local.ports import Ports
 from local.services import producer
 from producer.events import PAYMENTS
 from producer.faults import DEFAULT_SHARES
-from tests.e2e import oracle
+from tests.e2e import gold_oracle, oracle
 from tests.e2e.evidence import Sources, gather, read_alerts, wait_until_drained
 from tests.e2e.hostile import HOSTILE, Hostile, Sender
 from tests.e2e.reconciliation import compare, reconcile
@@ -101,6 +103,15 @@ def _wait_for_the_end(platform: Platform) -> None:
 
 def test_every_account_agrees_to_the_event(run: FinishedRun) -> None:
     assert reconcile(Sources.of(run.platform)) == []
+
+
+def test_every_hourly_view_shows_what_silver_gives(run: FinishedRun) -> None:
+    lake, database = run.platform.site.lake, duckdb.connect()
+    for name, table in (("payments", "payments_enriched_silver"), ("checkouts", "transactions_silver")):
+        database.register(name, DeltaTable(str(lake / table)).to_pyarrow_table())
+    gold_oracle.prepare(database)
+    with psycopg.connect(run.platform.site.database_url("api")) as connection:
+        assert gold_oracle.wrong_views(database, connection) == {}
 
 
 @pytest.mark.parametrize(

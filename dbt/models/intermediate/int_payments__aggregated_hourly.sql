@@ -4,6 +4,7 @@
     unique_key='hour',
     on_schema_change='append_new_columns',
     full_refresh=false,
+    post_hook='{{ forget_hours_that_left(this) }}',
     indexes=[{'columns': ['hour', 'merchant_segment', 'currency'], 'unique': true}]
 ) }}
 

@@ -1,7 +1,14 @@
 with
 
 payments as (
-    select * from {{ ref('stg_payments') }}
+    select
+        *,
+        {{ is_false_decline() }} as is_false_decline,
+        {{ is_frictionless() }} as is_frictionless,
+        {{ is_challenged() }} as is_challenged,
+        {{ is_challenge_passed() }} as is_challenge_passed,
+        {{ fee_usd_minor() }} as fee_usd_minor
+    from {{ ref('stg_payments') }}
 ),
 
 decline_reasons as (

@@ -82,7 +82,7 @@ select
     {{ minor_to_units('merged.approved_amount_minor', 'coalesce(currencies.minor_unit_exponent, 2)') }} as approved_amount,
     {{ cents_to_usd('merged.amount_usd_minor') }} as amount_usd,
     {{ cents_to_usd('merged.approved_amount_usd_minor') }} as approved_amount_usd,
-    (merged.latency_ms::numeric / nullif(merged.attempts, 0))::numeric(12, 3) as average_latency_ms,
+    (merged.latency_ms::numeric / nullif(merged.attempts, 0))::numeric(14, 3) as average_latency_ms,
     merged.is_from_batch
 from merged
 left join currencies on merged.currency = currencies.currency

@@ -135,7 +135,7 @@ select
     {{ cents_to_usd('filled.approved_amount_usd_minor') }} as approved_amount_usd,
     {{ cents_to_usd('(filled.amount_usd_minor - filled.approved_amount_usd_minor)') }} as declined_amount_usd,
     {{ cents_to_usd('filled.amount_usd_minor::numeric / nullif(filled.attempts, 0)') }} as average_ticket_usd,
-    (filled.latency_ms::numeric / nullif(filled.attempts, 0))::numeric(12, 3) as average_latency_ms,
+    (filled.latency_ms::numeric / nullif(filled.attempts, 0))::numeric(14, 3) as average_latency_ms,
     filled.high_risk,
     {{ share('filled.high_risk', 'filled.attempts') }} as high_risk_share,
     filled.late,

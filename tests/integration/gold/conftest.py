@@ -12,8 +12,9 @@ import pytest
 from local.platform import Platform
 from local.ports import Ports
 from local.repository import CACHE, ROOT
+from spark_jobs.stream.cubes import CUBES
 
-TABLES = ["payments", "transactions", "payment_minutes", "decline_minutes", "payment_hours", "progress"]
+TABLES = ["payments", "transactions", *(cube.name for cube in CUBES), "payment_hours", "progress"]
 
 
 @dataclass(frozen=True)

@@ -1,14 +1,17 @@
-"""A stand-in for the stream: writes attempts, their minute cubes, versions and progress in one transaction."""
+"""A stand-in for the stream: writes attempts, their cubes, versions and progress in one transaction."""
 
 import random
-from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import psycopg
+import pyarrow as pa
 
 from domain.money import minor_unit_exponent, to_usd_minor
+from spark_jobs.stream.detail import PAYMENTS
+from spark_jobs.stream.speed_layer import aggregate
+from tests.integration.gold.simulated import as_table
 
 SEGMENTS = ("Retail", "Travel", "Gaming")
 CURRENCIES = ("EUR", "JPY", "KWD")
@@ -83,12 +86,8 @@ def write_batch(connection: psycopg.Connection, batch_id: int, attempts: Sequenc
         days = sorted({attempt.at.date() for attempt in attempts})
         cursor.execute("select live.ensure_partitions('payments', %s::date[])", [days])
         cursor.executemany(f"insert into live.payments values ({', '.join(['%s'] * 39)})", map(_row, attempts))
-        _add_cubes(cursor, attempts)
-        cursor.executemany(
-            "insert into live.payment_hours as known values (%s, 1) "
-            "on conflict (hour) do update set version = known.version + 1",
-            [(hour,) for hour in sorted({attempt.hour for attempt in attempts})],
-        )
+        rows = [dict(zip(PAYMENTS.columns, _row(one), strict=True)) for one in attempts]
+        aggregate(cursor, as_table(PAYMENTS, rows), pa.table({}))
         cursor.execute(
             "insert into live.progress as known values ('medallion', %s, %s, clock_timestamp()) on conflict (query) do "
             "update set batch_id = excluded.batch_id, committed_at = excluded.committed_at, "
@@ -104,51 +103,6 @@ def _row(one: Attempt) -> tuple[object, ...]:
         one.attempt_number, None, None, one.is_approved, one.decline_reason, one.latency_ms, 1, False, 1, one.risk_tier,
         "small", False, 0.1, one.is_late, one.at, 0, 0,
     )  # fmt: skip
-
-
-def _add_cubes(cursor: psycopg.Cursor, attempts: Sequence[Attempt]) -> None:
-    payments: dict[tuple[object, ...], Counter[str]] = defaultdict(Counter)
-    declines: dict[tuple[object, ...], Counter[str]] = defaultdict(Counter)
-    for one in attempts:
-        payments[one.minute, one.currency, one.segment].update(_measures(one))
-        if not one.is_approved:
-            key = (one.minute, one.decline_reason or NO_REASON, one.currency)
-            declines[key].update(declines=1, amount_minor=one.amount_minor, amount_usd_minor=one.usd_minor or 0)
-    _upsert(cursor, "payment_minutes", ("minute", "currency", "merchant_segment"), payments)
-    _upsert(cursor, "decline_minutes", ("minute", "decline_reason", "currency"), declines)
-
-
-def _measures(one: Attempt) -> dict[str, int]:
-    approved, first, usd = int(one.is_approved), int(one.attempt_number == 1), one.usd_minor or 0
-    return {
-        "attempts": 1,
-        "approved": approved,
-        "first_attempts": first,
-        "first_attempts_approved": first * approved,
-        "amount_minor": one.amount_minor,
-        "approved_amount_minor": approved * one.amount_minor,
-        "amount_usd_minor": usd,
-        "approved_amount_usd_minor": approved * usd,
-        "fee_minor": 1,
-        "latency_ms": one.latency_ms,
-        "high_risk": int(one.risk_tier == "HIGH"),
-        "late": int(one.is_late),
-    }
-
-
-def _upsert(
-    cursor: psycopg.Cursor, table: str, key: tuple[str, ...], sums: dict[tuple[object, ...], Counter[str]]
-) -> None:
-    if not sums:
-        return
-    measures = list(next(iter(sums.values())))
-    columns = [*key, *measures]
-    adds = ", ".join(f"{name} = known.{name} + excluded.{name}" for name in measures)
-    cursor.executemany(
-        f"insert into live.{table} as known ({', '.join(columns)}) values ({', '.join(['%s'] * len(columns))}) "
-        f"on conflict ({', '.join(key)}) do update set {adds}",
-        [(*group, *(total[name] for name in measures)) for group, total in sums.items()],
-    )
 
 
 def moved(attempt: Attempt, event_id: str, at: datetime) -> Attempt:

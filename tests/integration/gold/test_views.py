@@ -173,6 +173,10 @@ def test_readers_see_no_error_and_no_wrong_number_while_dbt_rebuilds_everything(
         "select sum(attempts), sum(approved), sum(amount_usd) from gold.v_approval_trends_hourly",
         "select sum(declines) from gold.v_top_decline_reasons where kpi_window = 'all_time'",
         "select count(*) from gold.fct_payments",
+        "select sum(attempts), sum(fee_usd) from gold.v_solution_performance",
+        "select sum(retries) from gold.v_retry_performance",
+        "select sum(attempts), sum(amount_usd), sum(recoverable_amount_usd) from gold.v_financial_summary",
+        "select hour, processor, latency_p95_ms from gold.v_system_performance order by 1, 2",
     ]
     with warehouse.connect("stream") as stream, warehouse.connect("api") as reader:
         write_batch(stream, 1, attempts)

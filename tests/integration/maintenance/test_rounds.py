@@ -199,7 +199,7 @@ def test_old_days_leave_postgres_and_the_newest_batch_stays_known(settings: Main
                 "dead_letters, late, offsets) values ('old', %s, %s, 0, 0, 0, 0, 0, 0, '{}')",
                 [batch, committed],
             )
-        dropped = retention.retain_database(settings.database_url, 90, datetime.now(UTC))
+        dropped = retention.retain_database(settings.database_url, 90, 90, datetime.now(UTC))
         assert f"payments_{LONG_AGO:%Y%m%d}" in dropped
         left = connection.execute("select batch_id from ops.batches where query = 'old'").fetchall()
         days = connection.execute("select to_regclass(%s) is not null", [f"live.payments_{TODAY:%Y%m%d}"]).fetchone()
@@ -217,9 +217,56 @@ def test_purchases_of_long_ago_that_arrived_of_late_stay_in_postgres(settings: M
             [datetime.combine(LONG_AGO, datetime.min.time(), UTC)],
         )
         names = {f"{table}_{LONG_AGO:%Y%m%d}" for table in ("transactions", "fraud_scores")}
-        assert not names & set(retention.retain_database(settings.database_url, 90, datetime.now(UTC)))
+        assert not names & set(retention.retain_database(settings.database_url, 90, 90, datetime.now(UTC)))
         connection.execute("delete from live.transactions where transaction_id = 'loaded-of-late'")
-        assert names <= set(retention.retain_database(settings.database_url, 90, datetime.now(UTC)))
+        assert names <= set(retention.retain_database(settings.database_url, 90, 90, datetime.now(UTC)))
+
+
+def test_aggregates_outlive_the_detail_and_then_leave_with_their_versions(settings: MaintenanceSettings) -> None:
+    """The batch layer is told that the detail is gone; aggregates of days whose detail is there stay."""
+    now = datetime.now(UTC)
+    hours = [datetime.combine(now.date() - timedelta(days=age), datetime.min.time(), UTC) for age in (95, 60, 8)]
+    insert = "insert into live.latency_hours values (%s, 'retained', 1, 1) on conflict do nothing"
+    with psycopg.connect(settings.database_url, autocommit=True) as connection:
+        for hour in hours:
+            connection.execute(insert, [hour])
+            connection.execute("insert into live.payment_hours values (%s, 1) on conflict do nothing", [hour])
+        connection.execute("select live.ensure_partitions('payments', %s::date[])", [[hour.date() for hour in hours]])
+        query = "select hour from live.latency_hours join live.payment_hours using (hour) where processor = 'retained'"
+
+        retention.retain_database(settings.database_url, 100, 100, now)
+        assert {row[0] for row in connection.execute(query)} == set(hours)
+        retention.retain_database(settings.database_url, 7, 90, now)
+        assert {row[0] for row in connection.execute(query)} == set(hours[1:])
+        extent = connection.execute("select complete_from from live.detail_extent").fetchone()
+        assert extent == (hours[2] + timedelta(days=1),)
+        connection.execute("delete from live.latency_hours where processor = 'retained'")
+        connection.execute("delete from live.payment_hours where hour = any (%s)", [hours])
+        connection.execute("update live.detail_extent set complete_from = '-infinity'")
+
+
+def test_aggregates_of_days_whose_detail_is_kept_stay(settings: MaintenanceSettings) -> None:
+    hour = datetime.combine(LONG_AGO, datetime.min.time(), UTC)
+    with psycopg.connect(settings.database_url, autocommit=True) as connection:
+        connection.execute("select live.ensure_partitions('payments', %s::date[])", [[LONG_AGO]])
+        columns = connection.execute(
+            "select column_name, data_type from information_schema.columns where table_schema = 'live' "
+            "and table_name = 'payments' and is_nullable = 'NO'"
+        ).fetchall()
+        made = {"boolean": "false", "text": "'late'", "timestamp with time zone": "%(now)s::timestamptz"}
+        values = {name: made.get(kind, "0") for name, kind in columns} | {"event_timestamp": "%(hour)s::timestamptz"}
+        connection.execute(
+            f"insert into live.payments ({', '.join(values)}) select {', '.join(values.values())}",
+            {"now": datetime.now(UTC), "hour": hour},
+        )
+        connection.execute("insert into live.latency_hours values (%s, 'retained', 1, 1)", [hour])
+        query = "select count(*) from live.latency_hours where processor = 'retained'"
+        retention.retain_database(settings.database_url, 7, 90, datetime.now(UTC))
+        assert connection.execute(query).fetchone() == (1,)
+        connection.execute("delete from live.payments where event_id = 'late'")
+        retention.retain_database(settings.database_url, 7, 90, datetime.now(UTC))
+        assert connection.execute(query).fetchone() == (0,)
+        connection.execute("update live.detail_extent set complete_from = '-infinity'")
 
 
 def test_nobody_can_drop_days_of_the_last_week(settings: MaintenanceSettings) -> None:
@@ -236,8 +283,8 @@ def test_a_reader_makes_the_drop_wait_for_the_next_run(settings: MaintenanceSett
         reader.commit()
         reader.execute("select count(*) from live.payments")
         with pytest.raises(psycopg.errors.LockNotAvailable):
-            retention.retain_database(settings.database_url, 90, datetime.now(UTC))
-    assert f"payments_{LONG_AGO:%Y%m%d}" in retention.retain_database(settings.database_url, 90, datetime.now(UTC))
+            retention.retain_database(settings.database_url, 90, 90, datetime.now(UTC))
+    assert f"payments_{LONG_AGO:%Y%m%d}" in retention.retain_database(settings.database_url, 90, 90, datetime.now(UTC))
 
 
 def test_a_step_that_fails_is_recorded_and_the_others_go_on(

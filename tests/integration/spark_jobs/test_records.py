@@ -80,6 +80,7 @@ def test_what_cannot_be_read_is_told_apart(spark: SparkSession) -> None:
         ({"fraud_score": math.nan}, {"fraud_score_out_of_range"}),
         ({"card_bin": "4000001234567890"}, {"card_number_too_long"}),
         ({"issuer": "x" * 70_000}, {"too_large", "overlong_issuer"}),
+        ({"card_network": "x" * 513, "three_ds_outcome": None}, {"overlong_card_network"}),
         ({"event_id": "é" * 256}, set()),
         ({"event_id": "é" * 257}, {"overlong_event_id"}),
         ({"decline_reason": None}, set()),

@@ -12,6 +12,7 @@ from domain.contracts import topics
 from local.platform import Platform
 from spark_jobs.lake import BatchIdentity
 from spark_jobs.stream.batch import TopicBatch, take_apart
+from spark_jobs.stream.cubes import CUBES
 from spark_jobs.stream.identity_window import IdentityWindow
 from spark_jobs.stream.speed_layer import SpeedLayer
 
@@ -29,7 +30,7 @@ def owner(platform: Platform) -> Iterator[Owner]:
     platform.start("postgres", "migrate")
     with psycopg.connect(platform.site.database_url("postgres"), autocommit=True) as connection:
         connection.execute(
-            "truncate live.payments, live.transactions, live.payment_minutes, live.decline_minutes, "
+            f"truncate live.payments, live.transactions, {', '.join(f'live.{cube.name}' for cube in CUBES)}, "
             "live.payment_hours, live.progress, ops.batches, ops.expectation_results, ops.dead_letter_counts"
         )
         yield connection
@@ -95,6 +96,10 @@ def test_a_batch_adds_rows_aggregates_progress_and_audit(speed_layer: SpeedLayer
     assert owner.execute("select decline_reason, declines from live.decline_minutes").fetchall() == [
         ("do_not_honor", 1)
     ]
+    for table in ("solution_hours", "geography_hours", "merchant_hours", "three_ds_hours", "risk_hours"):
+        assert owner.execute(f"select sum(attempts), sum(approved) from live.{table}").fetchall() == [(2, 1)], table
+    assert owner.execute("select sum(attempts) from live.latency_hours").fetchall() == [(2,)]
+    assert owner.execute("select decline_reason, declines from live.decline_hours").fetchall() == [("do_not_honor", 1)]
     assert owner.execute("select records, payments, dead_letters, offsets from ops.batches").fetchall() == [
         (3, 2, 1, {"payments.transactions": {"0": [0, 2]}})
     ]

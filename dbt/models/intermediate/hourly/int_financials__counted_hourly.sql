@@ -1,0 +1,3 @@
+{{ config(indexes=[{'columns': ['hour', 'currency', 'merchant_segment'], 'unique': true}]) }}
+
+{{ counted_hourly('financial_hours') }}

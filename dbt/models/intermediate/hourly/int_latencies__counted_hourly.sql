@@ -1,0 +1,3 @@
+{{ config(indexes=[{'columns': ['hour', 'processor', 'bucket'], 'unique': true}]) }}
+
+{{ counted_hourly('latency_hours') }}
