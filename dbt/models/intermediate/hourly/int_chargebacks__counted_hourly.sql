@@ -4,6 +4,12 @@ with
 
 hours_to_count as (
     {{ hours_to_count(this) }}
+),
+
+-- All that are known, so that an hour's attempts are looked up in one hash and not, each by itself, in every day.
+frauds as materialized (
+    select distinct transaction_id from {{ ref('stg_transactions') }}
+    where is_fraud
 )
 
 select
@@ -26,17 +32,16 @@ cross join lateral (
             as chargeback_amount_usd_minor
     from (
         select
-            currency,
-            merchant_segment,
-            is_approved,
-            amount_usd_minor,
-            is_approved and exists (
-                select 1
-                from {{ ref('stg_transactions') }} as purchases
-                where purchases.transaction_id = attempts.transaction_id and purchases.is_fraud
-            ) as is_chargeback
+            attempts.currency,
+            attempts.merchant_segment,
+            attempts.is_approved,
+            attempts.amount_usd_minor,
+            attempts.is_approved and frauds.transaction_id is not null as is_chargeback
         from {{ ref('stg_payments') }} as attempts
-        where event_timestamp >= hours_to_count.hour and event_timestamp < hours_to_count.hour + interval '1 hour'
+        left join frauds on attempts.transaction_id = frauds.transaction_id
+        where
+            attempts.event_timestamp >= hours_to_count.hour
+            and attempts.event_timestamp < hours_to_count.hour + interval '1 hour'
     ) as payments
     group by payments.currency, payments.merchant_segment
 ) as counted
