@@ -58,6 +58,12 @@ class Freshness(Row):
     data_through: datetime | None = Field(description="When the last batch that is counted was committed, UTC.")
 
 
+class Progress(Freshness):
+    """How far the figures reach, and the batch that tells one state of them from the next."""
+
+    last_batch_id: int | None = None
+
+
 class Kpi(Freshness):
     """Headline figures of one window. One row per window."""
 
