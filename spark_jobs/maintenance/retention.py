@@ -29,6 +29,8 @@ PENDING = ".pending"
 _SOURCES = b"source_files"
 _ROWS_AT_ONCE = 20_000
 _LOCK_WAIT = "2s"
+_REQUESTS_KEPT = timedelta(days=90)
+"""How long the API's record of requests stays."""
 
 
 class ArchiveIncomplete(RuntimeError):
@@ -119,6 +121,7 @@ def retain_database(database_url: str, days: int, now: datetime) -> list[str]:
         while name := _drop_oldest(connection, first):
             dropped.append(name)
         _delete_audit(connection, first)
+        connection.execute("delete from ops.query_audit where at < %s", [now - _REQUESTS_KEPT])
     return dropped
 
 
