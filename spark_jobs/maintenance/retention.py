@@ -29,8 +29,6 @@ PENDING = ".pending"
 _SOURCES = b"source_files"
 _ROWS_AT_ONCE = 20_000
 _LOCK_WAIT = "2s"
-_REQUESTS_KEPT = timedelta(days=90)
-"""How long the API's record of requests stays."""
 
 
 class ArchiveIncomplete(RuntimeError):
@@ -121,7 +119,6 @@ def retain_database(database_url: str, days: int, now: datetime) -> list[str]:
         while name := _drop_oldest(connection, first):
             dropped.append(name)
         _delete_audit(connection, first)
-        connection.execute("delete from ops.query_audit where at < %s", [now - _REQUESTS_KEPT])
     return dropped
 
 
@@ -138,4 +135,5 @@ def _delete_audit(connection: psycopg.Connection[tuple[str | None]], first: date
     )
     for table in ("expectation_results", "dead_letter_counts", "batches"):
         connection.execute(f"delete from ops.{table} where (query, batch_id) in {old}", {"first": first})
+    connection.execute("delete from ops.query_audit where at < %s", [first])
     connection.execute("delete from ops.lake_maintenance where ended_at < %s and step <> 'cluster'", [first])

@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from serving.__main__ import commands
 from serving.app import create_app
 from serving.settings import ApiSettings
-from spark_jobs.maintenance.retention import retain_database
+from spark_jobs.maintenance import retention
 from tests.integration.access.conftest import Site
 
 pytestmark = pytest.mark.anyio
@@ -197,6 +197,8 @@ def test_maintenance_ends_the_record_after_90_days(site: Site, admin: psycopg.Co
         "insert into ops.query_audit (at, route, parameters, status, duration_ms, request_id)"
         " select now() - days * interval '1 day', 'x', '{}', 200, 1, days::text from generate_series(0, 200) as days"
     )
-    retain_database(site.url("stream"), 5000, datetime.now(UTC))
-    row = admin.execute("select count(*), max(now() - at) < interval '92 days' from ops.query_audit").fetchone()
-    assert row == (90, True)
+    first = datetime.now(UTC).date() - timedelta(days=90)
+    with site.connect("stream") as stream:
+        retention._delete_audit(stream, first)
+    row = admin.execute("select count(*), min(at) >= %s from ops.query_audit", [first]).fetchone()
+    assert row == (91, True)
