@@ -105,7 +105,7 @@ class ReportParameters(Parameters):
     @field_validator("group_by")
     @classmethod
     def _check_group_by(cls, value: str | None) -> str | None:
-        for key in value.split(",") if value is not None else ():
+        for key in _listed(value):
             if key not in cls.report.keys:
                 raise ValueError(f"unknown dimension {key[:40]!r}; known are {', '.join(cls.report.keys)}")
         return value
@@ -141,8 +141,7 @@ class ReportParameters(Parameters):
     @property
     def keys(self) -> tuple[str, ...]:
         """What rows are grouped by, each once."""
-        named = self.group_by.split(",") if self.group_by else [self.report.main_dimension]
-        return tuple(dict.fromkeys(named))
+        return tuple(dict.fromkeys(_listed(self.group_by))) or (self.report.main_dimension,)
 
     @property
     def order(self) -> str:
@@ -193,6 +192,10 @@ class ReportParameters(Parameters):
     def mark_after(self, query: ReportQuery) -> PageMark:
         """Where the page of a query ends when another follows."""
         return PageMark(self.fingerprint, query.start, query.end, query.offset + self.page)
+
+
+def _listed(value: str | None) -> list[str]:
+    return [name.strip() for name in value.split(",")] if value is not None else []
 
 
 def _down(instant: datetime) -> datetime:

@@ -99,7 +99,7 @@ def test_values_have_the_type_of_their_dimension() -> None:
 
 def test_rows_are_sorted_by_what_matters_most_or_by_time() -> None:
     assert (query().sort, query().descending) == ("attempts", True)
-    series = query(group_by="hour,processor,hour")
+    series = query(group_by="hour, processor,hour")
     assert (series.group_by, series.sort, series.descending) == (("hour", "processor"), "hour", False)
     assert query(sort="-approval_rate").sort == "approval_rate"
 
