@@ -20,6 +20,7 @@ from serving.access.store import AuditWriter, PostgresAudit, PostgresKeys
 from serving.analytics import routes as analytics_routes
 from serving.analytics.feed import KpiFeed
 from serving.analytics.reports import routes as report_routes
+from serving.analytics.reports.sharing import Answers, SharedCall
 from serving.analytics.repository import Analytics, PostgresAnalytics
 from serving.console import routes as console_routes
 from serving.database import Database, Pool, create_pool
@@ -77,6 +78,8 @@ def create_app(
     )
     app.state.pool = None if analytics else pool
     app.state.analytics = store
+    app.state.progress = SharedCall(store.progress)
+    app.state.answers = Answers()
     app.state.clock = clock
     app.state.feed = KpiFeed(store.kpis, clock, settings.kpi_poll_seconds)
     app.state.http = httpx.AsyncClient(timeout=settings.health_timeout_seconds, verify=_trust())

@@ -62,11 +62,6 @@ class KpiFeed:
         kpis = self.latest.kpis if self.latest else {}
         return next(iter(kpis.values()), None)
 
-    def batch_layer_through(self) -> datetime | None:
-        """How far the batch layer was at the latest reading; None when it never ran or cannot be read."""
-        kpis = self.latest.kpis if self.latest else {}
-        return next((kpi.batch_layer_through for kpi in kpis.values()), None)
-
     async def snapshots(self) -> AsyncIterator[Snapshot]:
         """The latest reading at once, then each new one, until the feed is closed."""
         self.listeners += 1

@@ -59,9 +59,11 @@ class Freshness(Row):
 
 
 class Progress(Freshness):
-    """How far the figures reach, and the batch that tells one state of them from the next."""
+    """How far the figures reach, and what tells one state of them from the next."""
 
     last_batch_id: int | None = None
+    batch_layer_writes: int = 0
+    """Rows that the batch layer has written so far."""
 
 
 class Kpi(Freshness):

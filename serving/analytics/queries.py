@@ -12,7 +12,20 @@ from gold.v_executive_kpis
 where kpi_window = 'last_hour'
 """
 
-PROGRESS: LiteralString = "select newest_event_at, data_through, last_batch_id from ops.v_progress"
+# What dbt wrote is told by Postgres' own counts of rows written, some seconds after the fact at most: every table of
+# the batch layer counts, in whatever order dbt fills them.
+PROGRESS: LiteralString = """
+select
+    newest_event_at,
+    data_through,
+    last_batch_id,
+    (
+        select coalesce(sum(n_tup_ins + n_tup_upd + n_tup_del), 0)::bigint
+        from pg_stat_user_tables
+        where schemaname = 'gold'
+    ) as batch_layer_writes
+from ops.v_progress
+"""
 
 ALERTS: LiteralString = """
 select *

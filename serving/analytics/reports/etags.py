@@ -2,7 +2,6 @@
 
 import hashlib
 import re
-from datetime import datetime
 
 from serving.analytics.models import Progress
 from serving.analytics.reports.composer import ReportQuery
@@ -10,8 +9,8 @@ from serving.analytics.reports.composer import ReportQuery
 _TAG = re.compile(r'(?:W/)?("[^"]*")')
 
 
-def etag(query: ReportQuery, progress: Progress, batch_layer_through: datetime | None, version: str) -> str:
-    """The tag of an answer: what was asked, the newest batch, how far the batch layer is, and who answers."""
+def etag(query: ReportQuery, progress: Progress, version: str) -> str:
+    """The tag of an answer: what was asked, the newest batch, what the batch layer wrote, and who answers."""
     asked = (
         query.report.name,
         query.start,
@@ -23,7 +22,7 @@ def etag(query: ReportQuery, progress: Progress, batch_layer_through: datetime |
         query.limit,
         query.offset,
     )
-    state = (progress.last_batch_id, progress.data_through, batch_layer_through, version)
+    state = (progress.last_batch_id, progress.data_through, progress.batch_layer_writes, version)
     return f'W/"{hashlib.sha256(repr((asked, state)).encode()).hexdigest()[:24]}"'
 
 

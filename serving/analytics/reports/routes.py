@@ -5,18 +5,20 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
 
 from serving.access.callers import Scope
-from serving.analytics.models import DeclinesReply, Window
+from serving.analytics.models import DeclinesReply, Progress, Window
 from serving.analytics.reports.catalogue import DECLINES, MERCHANTS, REPORTS
+from serving.analytics.reports.composer import ReportQuery
 from serving.analytics.reports.declaration import Report
 from serving.analytics.reports.etags import etag, matches
-from serving.analytics.reports.models import AlertsReply, ReportReply, reply_model
+from serving.analytics.reports.models import AlertsReply, reply_model
 from serving.analytics.reports.parameters import (
     AlertParameters,
     DeclineParameters,
     ReportParameters,
     parameters_model,
 )
-from serving.dependencies import AnalyticsDep, CallerDep, ClockDep, FeedDep, RowCountDep, requires
+from serving.analytics.reports.sharing import Answer, Answers, SharedCall
+from serving.dependencies import AnalyticsDep, CallerDep, ClockDep, RowCountDep, requires
 from serving.problems import FORBIDDEN, INVALID, UNAUTHORISED, UNAVAILABLE
 
 NOT_MODIFIED: dict[int | str, dict[str, Any]] = {
@@ -40,7 +42,6 @@ class Reporter:
         request: Request,
         analytics: AnalyticsDep,
         clock: ClockDep,
-        feed: FeedDep,
         caller: CallerDep,
         count_rows: RowCountDep,
         if_none_match: Annotated[
@@ -49,8 +50,9 @@ class Reporter:
     ) -> None:
         self.version = str(request.app.version)
         self.analytics = analytics
+        self.progress: SharedCall[Progress] = request.app.state.progress
+        self.answers: Answers = request.app.state.answers
         self.clock = clock
-        self.feed = feed
         self.caller = caller
         self.count_rows = count_rows
         self.if_none_match = if_none_match
@@ -58,14 +60,23 @@ class Reporter:
     async def answer(self, parameters: ReportParameters) -> Response:
         """The reply to these parameters, or 304 when the client has it."""
         query = self.caller.narrowed(parameters.query(self.clock()))
-        progress = await self.analytics.progress()
-        tag = etag(query, progress, self.feed.batch_layer_through(), self.version)
+        progress = await self.progress()
+        tag = etag(query, progress, self.version)
         headers = {**HEADERS, "ETag": tag}
         if matches(self.if_none_match, tag):
             return Response(status_code=304, headers=headers)
+
+        async def make() -> Answer:
+            return await self._made(parameters, query, progress)
+
+        # Two requests for the same rows may differ in the cursors that go on from them.
+        answer = await self.answers.get(f"{tag} {parameters.fingerprint}", make)
+        self.count_rows(answer.rows)
+        return Response(answer.body, media_type="application/json", headers=headers)
+
+    async def _made(self, parameters: ReportParameters, query: ReportQuery, progress: Progress) -> Answer:
         rows = await self.analytics.report(query)
         page = rows[: query.limit - 1]
-        self.count_rows(len(page))
         reply = reply_model(query.report)(
             newest_event_at=progress.newest_event_at,
             data_through=progress.data_through,
@@ -75,7 +86,7 @@ class Reporter:
             rows=page,
             next_cursor=parameters.mark_after(query).encode() if len(rows) > len(page) else None,
         )
-        return _json(reply, headers)
+        return Answer(reply.model_dump_json().encode(), len(page))
 
     async def declines(self, parameters: DeclineParameters) -> DeclinesReply | Response:
         """The reasons of a window, or of a range of hours when anything asks for one."""
@@ -91,10 +102,6 @@ class Reporter:
             kpi_window=window,
             reasons=reasons,
         )
-
-
-def _json(reply: ReportReply, headers: dict[str, str]) -> Response:
-    return Response(reply.model_dump_json(), media_type="application/json", headers=headers)
 
 
 ReporterDep = Annotated[Reporter, Depends()]

@@ -260,6 +260,21 @@ async def test_a_new_batch_has_a_new_etag(open_app: Opener, api_url: str, superu
         assert renewed.headers["etag"] != tag
 
 
+async def test_what_dbt_writes_shows_without_a_new_batch(
+    open_app: Opener, api_url: str, superuser: psycopg.Connection
+) -> None:
+    fill(superuser, MERCHANTS)
+    superuser.execute("select pg_stat_force_next_flush()")
+    path = "/api/analytics/merchants?start=2026-03-01T00:00:00Z&end=2026-03-01T06:00:00Z"
+    async with open_app(api_url) as (client, _):
+        first = await client.get(path)
+        superuser.execute("update gold.v_merchant_performance set attempts = attempts + 1")
+        superuser.execute("select pg_stat_force_next_flush()")
+        second = await client.get(path, headers={"If-None-Match": first.headers["etag"]})
+    assert second.status_code == 200
+    assert sum(row["attempts"] for row in second.json()["rows"]) > sum(row["attempts"] for row in first.json()["rows"])
+
+
 async def test_alerts_come_by_severity_and_age(open_app: Opener, api_url: str, superuser: psycopg.Connection) -> None:
     superuser.execute("truncate gold.v_active_alerts")
     superuser.execute(

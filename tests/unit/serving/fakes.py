@@ -148,6 +148,7 @@ class FakeAnalytics:
     readings: int = 0
     asked: list[TrendQuery] = field(default_factory=list)
     groups: int = 3
+    batch: int = 42
     reports: list[ReportQuery] = field(default_factory=list)
     open_alerts: list[Alert] = field(default_factory=list)
 
@@ -173,7 +174,7 @@ class FakeAnalytics:
 
     async def progress(self) -> Progress:
         self._answer()
-        return Progress(**kpi().model_dump(include={"newest_event_at", "data_through", "last_batch_id"}))
+        return Progress(**kpi(last_batch_id=self.batch).model_dump(include=set(Progress.model_fields)))
 
     async def report(self, query: ReportQuery) -> list[dict[str, Any]]:
         self._answer()
