@@ -200,6 +200,22 @@ def test_a_plan_tells_nothing_of_the_rows_of_others(analyst: psycopg.Connection)
     assert removed <= PURCHASES / 6
 
 
+@pytest.mark.parametrize(
+    ("condition", "hours"),
+    [
+        ("true", 3),
+        ("event_hour = '2026-03-01 01:00:00+00'", 1),
+        ("event_hour >= '2026-03-01 03:00:00+00'::timestamptz - interval '2 hours'", 2),
+        ("event_hour >= now() - interval '6 hours'", 0),
+    ],
+)
+def test_only_the_hours_asked_for_are_read(analyst: psycopg.Connection, condition: str, hours: int) -> None:
+    text = plan(analyst, condition)
+    found = re.search(r"Function Scan on analyst.payments_of_hour.*(?:loops=(\d+)|never executed)", text)
+    assert found, text
+    assert int(found[1] or 0) == hours
+
+
 def test_statistics_and_the_queries_of_others_are_hidden(site: Site, analyst: psycopg.Connection) -> None:
     assert analyst.execute("select count(*) from pg_stats where schemaname in ('live', 'ops', 'gold')").fetchone() == (
         0,
