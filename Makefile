@@ -102,6 +102,10 @@ bench-throughput: install ## Events per second through Bronze, Silver and Postgr
 bench-commit: install ## Milliseconds of one append to a Delta table, by writer
 	$(DEV)/python -m benchmarks.commit
 
+.PHONY: bench-gold
+bench-gold: install ## Views and API over 86 million payments, alone and by 200 readers at once
+	$(DEV)/python -m benchmarks.gold
+
 .PHONY: eval-anomalies
 eval-anomalies: install ## How soon each incident is found, and how often a calm day raises an alarm
 	$(DEV)/python -m benchmarks.anomalies

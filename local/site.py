@@ -32,7 +32,7 @@ class Site:
         return self.data / "lake"
 
     def database_url(self, role: str, database: str = "payments") -> str:
-        """The URL for `owner`, `stream`, `dbt`, `api`, or the superuser `postgres`."""
+        """The URL for `owner`, `stream`, `dbt`, `api`, `access`, `analyst`, or the superuser `postgres`."""
         superuser = role == "postgres"
         user = "postgres" if superuser else f"payments_{role}"
         password = self.passwords["POSTGRES_PASSWORD" if superuser else f"PAYMENTS_{role.upper()}_PASSWORD"]

@@ -25,10 +25,18 @@ ROLES = (
     # A view is replaced under an exclusive lock: better that dbt fails and is run again than that readers queue.
     Role("payments_dbt", {**UTC, "jit": "off", "lock_timeout": "10s"}),
     Role("payments_api", {**UTC, "jit": "off", "statement_timeout": "30s"}),
+    Role("payments_access", {**UTC, "statement_timeout": "30s"}),
+    Role(
+        "payments_analyst",
+        {**UTC, "jit": "off", "statement_timeout": "60s", "default_transaction_read_only": "on", "work_mem": "8MB"},
+    ),
     Role("registry", UTC),
 )
 OWNERS = {"payments": "payments_owner", "registry": "registry"}
-CONNECT = {"payments": ("payments_stream", "payments_dbt", "payments_api"), "registry": ()}
+CONNECT = {
+    "payments": ("payments_stream", "payments_dbt", "payments_api", "payments_access", "payments_analyst"),
+    "registry": (),
+}
 TEMPORARY = {"payments": ("payments_stream", "payments_dbt"), "registry": ()}
 
 

@@ -54,9 +54,9 @@ def connect(url: str, wait_seconds: float) -> psycopg.Connection:
             time.sleep(RETRY_SECONDS)
 
 
-def upgrade(settings: MigrateSettings) -> None:
-    """Apply all revisions to database `payments`, in one transaction."""
-    url = make_url(str(settings.postgres_admin_url)).set(drivername="postgresql+psycopg", database="payments")
+def upgrade(settings: MigrateSettings, database: str = "payments") -> None:
+    """Apply all revisions to a database, in one transaction."""
+    url = make_url(str(settings.postgres_admin_url)).set(drivername="postgresql+psycopg", database=database)
     engine = create_engine(url)
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
@@ -78,6 +78,8 @@ def _passwords(settings: MigrateSettings) -> dict[str, str]:
         "payments_stream": settings.payments_stream_password.get_secret_value(),
         "payments_dbt": settings.payments_dbt_password.get_secret_value(),
         "payments_api": settings.payments_api_password.get_secret_value(),
+        "payments_access": settings.payments_access_password.get_secret_value(),
+        "payments_analyst": settings.payments_analyst_password.get_secret_value(),
         "registry": settings.registry_db_password.get_secret_value(),
     }
 

@@ -16,6 +16,8 @@ class MigrateSettings(BaseSettings):
     payments_stream_password: SecretStr = Field(min_length=1)
     payments_dbt_password: SecretStr = Field(min_length=1)
     payments_api_password: SecretStr = Field(min_length=1)
+    payments_access_password: SecretStr = Field(min_length=1)
+    payments_analyst_password: SecretStr = Field(min_length=1)
     registry_db_password: SecretStr = Field(min_length=1)
     postgres_wait_seconds: float = Field(default=60, ge=0, description="How long to wait for Postgres to answer")
 

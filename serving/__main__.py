@@ -1,14 +1,24 @@
-"""`python -m serving`: the application under uvicorn, one worker per process."""
+"""`python -m serving`: the application under uvicorn, one worker per process; `python -m serving keys`: its keys."""
 
 import socket
 import sys
 
+import typer
 import uvicorn
 from fastapi import FastAPI
 from pydantic import ValidationError
 
+from serving.access import cli as keys
 from serving.app import create_app
 from serving.settings import ApiSettings
+
+commands = typer.Typer(
+    help="Without a subcommand: serve the API and the live page until SIGINT or SIGTERM. Settings are environment "
+    "variables, listed in serving/README.md.",
+    invoke_without_command=True,
+    pretty_exceptions_enable=False,
+)
+commands.add_typer(keys.app, name="keys")
 
 
 class Server(uvicorn.Server):
@@ -34,9 +44,15 @@ def read_settings() -> ApiSettings:
         raise SystemExit(2) from None
 
 
-def main() -> None:
+@commands.callback()
+def main(context: typer.Context) -> None:
     """Serve until SIGINT or SIGTERM."""
-    settings = read_settings()
+    if context.invoked_subcommand is None:
+        serve(read_settings())
+
+
+def serve(settings: ApiSettings) -> None:
+    """Serve until SIGINT or SIGTERM."""
     app = create_app(settings)
     config = uvicorn.Config(
         app,
@@ -52,4 +68,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    commands()

@@ -1,8 +1,10 @@
 """The application factory: the one place where real adapters or given ones are put together."""
 
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
 import httpx
@@ -10,11 +12,18 @@ from fastapi import FastAPI
 from starlette.middleware.gzip import GZipMiddleware
 
 from serving import metrics, problems
+from serving.access import routes as access_routes
+from serving.access.audit import AuditLog, Writer
+from serving.access.keys import KeyRing, Keys
+from serving.access.middleware import AccessMiddleware, AuditMiddleware
+from serving.access.store import AuditWriter, PostgresAudit, PostgresKeys
 from serving.analytics import routes as analytics_routes
 from serving.analytics.feed import KpiFeed
-from serving.analytics.repository import Analytics, Pool, PostgresAnalytics
+from serving.analytics.reports import routes as report_routes
+from serving.analytics.reports.sharing import Answers, SharedCall
+from serving.analytics.repository import Analytics, PostgresAnalytics
 from serving.console import routes as console_routes
-from serving.database import create_pool
+from serving.database import Database, Pool, create_pool
 from serving.dependencies import Clock
 from serving.health import probes
 from serving.health import routes as health_routes
@@ -26,6 +35,12 @@ DESCRIPTION = """Approvals, declines and their trends, seconds after each paymen
 
 Amounts are JSON numbers in US dollars rounded to cents unless a field says otherwise; rates are ratios 0..1;
 times are ISO 8601 in UTC. Errors are problem details (RFC 9457, `application/problem+json`)."""
+
+
+@cache
+def _trust() -> ssl.SSLContext:
+    """Certificates to trust: loading them takes longer than all the rest, and one set serves the whole process."""
+    return httpx.create_ssl_context()
 
 
 def utc_now() -> datetime:
@@ -45,10 +60,13 @@ def create_app(
     analytics: Analytics | None = None,
     health: Health | None = None,
     clock: Clock = utc_now,
+    keys: Keys | None = None,
+    audit_writer: Writer | None = None,
 ) -> FastAPI:
     """The application; opens nothing until its lifespan starts. Given adapters take the place of the real ones."""
     pool = create_pool(settings)
-    store = analytics or PostgresAnalytics(pool)
+    database = Database(pool)
+    store = analytics or PostgresAnalytics(database)
     # Our own /docs: the built-in one loads its script from elsewhere.
     app = Application(
         title="Payments intelligence",
@@ -60,16 +78,23 @@ def create_app(
     )
     app.state.pool = None if analytics else pool
     app.state.analytics = store
+    app.state.progress = SharedCall(store.progress)
+    app.state.answers = Answers()
     app.state.clock = clock
     app.state.feed = KpiFeed(store.kpis, clock, settings.kpi_poll_seconds)
-    app.state.http = httpx.AsyncClient(timeout=settings.health_timeout_seconds)
+    app.state.http = httpx.AsyncClient(timeout=settings.health_timeout_seconds, verify=_trust())
     app.state.health = health or _health(app, settings)
+    app.state.audit = PostgresAudit(database)
+    app.state.audit_log = AuditLog(audit_writer or AuditWriter(settings.database_url.get_secret_value()))
+    key_ring = KeyRing(keys or PostgresKeys(database), clock, settings.key_cache_seconds)
+    app.add_middleware(AccessMiddleware, keys=key_ring, is_key_required=settings.keys_required)
+    app.add_middleware(AuditMiddleware, audit=app.state.audit_log, clock=clock)
     _install_metrics(app, pool)
     app.add_middleware(GZipMiddleware, minimum_size=1000, compresslevel=5)
     app.add_middleware(SecurityHeadersMiddleware)
     problems.install(app)
-    for router in (analytics_routes.router, health_routes.router, metrics.router, console_routes.router):
-        app.include_router(router)
+    for part in (analytics_routes, report_routes, access_routes, health_routes, metrics, console_routes):
+        app.include_router(part.router)
     app.mount("/static", console_routes.assets())
     return app
 
@@ -82,6 +107,8 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         if pool is not None:
             await pool.open(wait=False)
             stack.push_async_callback(pool.close)
+        app.state.audit_log.start()
+        stack.push_async_callback(app.state.audit_log.close)
         app.state.feed.start()
         stack.push_async_callback(app.state.feed.close)
         yield
@@ -89,7 +116,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
 
 def _install_metrics(app: FastAPI, pool: Pool) -> None:
     app.state.metrics = metrics.Metrics()
-    collector = metrics.StateCollector(app.state.feed, app.state.clock, pool.get_stats)
+    collector = metrics.StateCollector(app.state.feed, app.state.audit_log, app.state.clock, pool.get_stats)
     app.state.metrics.registry.register(collector)
     app.add_middleware(metrics.MetricsMiddleware, metrics=app.state.metrics)
 

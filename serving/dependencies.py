@@ -6,6 +6,8 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from serving.access.callers import NOBODY, Caller, Scope
+from serving.access.store import PostgresAudit
 from serving.analytics.feed import KpiFeed
 from serving.analytics.repository import Analytics
 from serving.health.checks import Health
@@ -30,7 +32,35 @@ def _clock(request: Request) -> Clock:
     return request.app.state.clock  # type: ignore[no-any-return]
 
 
+def _audit(request: Request) -> PostgresAudit:
+    return request.app.state.audit  # type: ignore[no-any-return]
+
+
+def _caller(request: Request) -> Caller:
+    return getattr(request.state, "caller", NOBODY)
+
+
+def _row_counter(request: Request) -> Callable[[int], None]:
+    def count(rows: int) -> None:
+        request.state.rows = rows
+
+    return count
+
+
+def requires(scope: Scope, *, of_the_whole_business: bool = True) -> Callable[[Caller], None]:
+    """A dependency that lets a caller pass who has this scope, and, unless told otherwise, no limit to merchants."""
+
+    def check(caller: CallerDep) -> None:
+        caller.require(scope, of_the_whole_business=of_the_whole_business)
+
+    return check
+
+
 AnalyticsDep = Annotated[Analytics, Depends(_analytics)]
 FeedDep = Annotated[KpiFeed, Depends(_feed)]
 HealthDep = Annotated[Health, Depends(_health)]
 ClockDep = Annotated[Clock, Depends(_clock)]
+AuditDep = Annotated[PostgresAudit, Depends(_audit)]
+CallerDep = Annotated[Caller, Depends(_caller)]
+RowCountDep = Annotated[Callable[[int], None], Depends(_row_counter)]
+"""Tell it how many rows the answer has: the audit records it."""

@@ -15,10 +15,11 @@ from prometheus_client import (
     ProcessCollector,
     generate_latest,
 )
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from serving.access.audit import AuditLog
 from serving.analytics.feed import KpiFeed
 
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
@@ -55,15 +56,23 @@ class Metrics:
 class StateCollector(Collector):
     """Gauges read at the moment of the scrape."""
 
-    def __init__(self, feed: KpiFeed, now: Callable[[], datetime], pool_stats: Callable[[], dict[str, int]]) -> None:
+    def __init__(
+        self,
+        feed: KpiFeed,
+        audit: AuditLog,
+        now: Callable[[], datetime],
+        pool_stats: Callable[[], dict[str, int]],
+    ) -> None:
         self.feed = feed
+        self.audit = audit
         self.now = now
         self.pool_stats = pool_stats
 
-    def collect(self) -> Iterable[GaugeMetricFamily]:
+    def collect(self) -> Iterable[Metric]:
         yield GaugeMetricFamily("api_stream_listeners", "Open live streams.", value=self.feed.listeners)
         yield from self._pool()
         yield from self._ages()
+        yield from self._audit()
 
     def _pool(self) -> Iterable[GaugeMetricFamily]:
         stats = self.pool_stats()
@@ -84,6 +93,12 @@ class StateCollector(Collector):
         for name, (meaning, instant) in times.items():
             age = (self.now() - instant).total_seconds() if instant else float("nan")
             yield GaugeMetricFamily(name, f"{meaning} NaN while it cannot be read.", value=age)
+
+    def _audit(self) -> Iterable[Metric]:
+        audit = self.audit
+        yield GaugeMetricFamily("api_audit_waiting", "Requests not yet in the audit.", value=audit.waiting.qsize())
+        yield CounterMetricFamily("api_audit_written", "Requests that reached the audit.", value=audit.written)
+        yield CounterMetricFamily("api_audit_dropped", "Requests that the audit lost.", value=audit.dropped)
 
 
 class MetricsMiddleware:

@@ -10,9 +10,11 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from fastapi.routing import APIRoute
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
+from serving.access.errors import Forbidden, Unauthorised
 from serving.analytics.errors import StoreUnavailable
 
 log = logging.getLogger(__name__)
@@ -36,6 +38,9 @@ class Problem(BaseModel):
     detail: str
     instance: str = Field(description="Path of the request.", examples=["/api/analytics/kpis"])
     errors: list[Mistake] | None = Field(default=None, description="Each thing that is wrong, for status 422.")
+    known_parameters: list[str] | None = Field(
+        default=None, description="The parameters there are, when one is unknown.", examples=[["window"]]
+    )
     incident: str | None = Field(default=None, description="Quote this to find the cause in the log, for status 500.")
 
 
@@ -61,6 +66,22 @@ UNAVAILABLE = document(
     type="urn:problem:postgres-away",
     title="Postgres is away",
     detail="Postgres does not accept connections.",
+)
+
+
+UNAUTHORISED = document(
+    401,
+    "A key is needed, or the one presented is unknown, expired or revoked.",
+    type="urn:problem:unauthorised",
+    title="A valid key is needed",
+    detail="The key has expired.",
+)
+FORBIDDEN = document(
+    403,
+    "The key may not do this.",
+    type="urn:problem:forbidden",
+    title="The key may not do this",
+    detail="The key lacks the scope analytics:read.",
 )
 
 
@@ -95,6 +116,8 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _invalid_request)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(StoreUnavailable, _unavailable)
+    app.add_exception_handler(Unauthorised, _unauthorised)
+    app.add_exception_handler(Forbidden, _forbidden)
     app.add_exception_handler(Exception, _unexpected)
 
 
@@ -103,7 +126,10 @@ async def _invalid_request(request: Request, error: Exception) -> JSONResponse:
     known = known_parameters(request)
     mistakes = [_mistake(entry, known) for entry in error.errors()]
     count = "1 parameter is wrong." if len(mistakes) == 1 else f"{len(mistakes)} parameters are wrong."
-    return problem(request, 422, "invalid-request", "The request is not valid", count, errors=mistakes)
+    members: dict[str, Any] = {"errors": mistakes}
+    if any(entry["type"] == "extra_forbidden" for entry in error.errors()):
+        members["known_parameters"] = known
+    return problem(request, 422, "invalid-request", "The request is not valid", count, **members)
 
 
 async def _http_error(request: Request, error: Exception) -> JSONResponse:
@@ -121,7 +147,25 @@ _HTTP_DETAILS = {
 
 async def _unavailable(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, StoreUnavailable)
+    return unavailable(request, error)
+
+
+async def _unauthorised(request: Request, error: Exception) -> JSONResponse:
+    return unauthorised(request, str(error))
+
+
+async def _forbidden(request: Request, error: Exception) -> JSONResponse:
+    return problem(request, 403, "forbidden", "The key may not do this", str(error))
+
+
+def unavailable(request: Request, error: StoreUnavailable) -> JSONResponse:
+    """503, with the time after which to come back."""
     return problem(request, 503, error.slug, error.title, str(error), {"Retry-After": str(error.retry_after)})
+
+
+def unauthorised(request: Request, detail: str) -> JSONResponse:
+    """401, with the way to present a key."""
+    return problem(request, 401, "unauthorised", "A valid key is needed", detail, {"WWW-Authenticate": "Bearer"})
 
 
 async def _unexpected(request: Request, error: Exception) -> JSONResponse:
@@ -133,9 +177,16 @@ async def _unexpected(request: Request, error: Exception) -> JSONResponse:
 
 def known_parameters(request: Request) -> list[str]:
     """Query parameters of the matched route, as the OpenAPI document names them."""
-    path = getattr(request.scope.get("route"), "path", "")
-    operation = request.app.openapi()["paths"].get(path, {}).get(request.method.lower(), {})
-    return [parameter["name"] for parameter in operation.get("parameters", [])]
+    route = request.scope.get("route")
+    declared = route.dependant.query_params if isinstance(route, APIRoute) else []
+    return [name for parameter in declared for name in _names(parameter.name, parameter.field_info.annotation)]
+
+
+def _names(name: str, annotation: Any) -> list[str]:
+    """The names that a parameter goes by in a query: those of its fields when it is a model."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [field.alias or own for own, field in annotation.model_fields.items()]
+    return [name]
 
 
 def _mistake(entry: Mapping[str, Any], known: list[str]) -> Mistake:

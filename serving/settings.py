@@ -28,6 +28,11 @@ class ApiSettings(BaseSettings):
     statement_timeout_ms: int = Field(default=5_000, ge=100, le=60_000)
     """Postgres cancels a query that runs longer."""
 
+    keys_required: bool = False
+    """Whether everything but health, metrics and static files needs a key; else anybody may read analytics."""
+    key_cache_seconds: float = Field(default=5.0, ge=0, le=300)
+    """How long a key that was looked up is remembered: so long it may work after it was revoked."""
+
     kpi_poll_seconds: float = Field(default=1.0, ge=0.1, le=60)
     """How often the KPIs are read for all listeners of the live stream together."""
     stale_after_seconds: float = Field(default=30.0, gt=0)

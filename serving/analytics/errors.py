@@ -23,3 +23,11 @@ class ViewsNotBuilt(StoreUnavailable):
     title = "Gold views are not built yet"
     slug = "gold-views-not-built"
     retry_after = 30
+
+
+class NotMigrated(StoreUnavailable):
+    """The database answers, but it lacks tables of a newer version."""
+
+    title = "The database is not up to date"
+    slug = "database-not-migrated"
+    retry_after = 30

@@ -58,6 +58,14 @@ class Freshness(Row):
     data_through: datetime | None = Field(description="When the last batch that is counted was committed, UTC.")
 
 
+class Progress(Freshness):
+    """How far the figures reach, and what tells one state of them from the next."""
+
+    last_batch_id: int | None = None
+    batch_layer_writes: int = 0
+    """Rows that the batch layer has written so far."""
+
+
 class Kpi(Freshness):
     """Headline figures of one window. One row per window."""
 

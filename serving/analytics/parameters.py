@@ -70,10 +70,6 @@ class WindowParameters(Parameters):
     )
 
 
-class DeclineParameters(WindowParameters):
-    limit: int = Field(default=10, ge=1, le=100, description="Most reasons returned.", examples=[10])
-
-
 class TrendParameters(Parameters):
     start: Instant | None = Field(
         default=None,

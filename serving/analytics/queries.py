@@ -1,4 +1,4 @@
-"""All SQL that the analytics endpoints run: only views of the schema `gold`."""
+"""The SQL of the analytics endpoints, but for the reports, which serving.analytics.reports.composer writes."""
 
 from typing import LiteralString
 
@@ -10,6 +10,30 @@ FRESHNESS: LiteralString = """
 select newest_event_at, data_through
 from gold.v_executive_kpis
 where kpi_window = 'last_hour'
+"""
+
+# What dbt wrote is told by Postgres' own counts of rows written, some seconds after the fact at most: every table of
+# the batch layer counts, in whatever order dbt fills them.
+PROGRESS: LiteralString = """
+select
+    newest_event_at,
+    data_through,
+    last_batch_id,
+    (
+        select coalesce(sum(n_tup_ins + n_tup_upd + n_tup_del), 0)::bigint
+        from pg_stat_user_tables
+        where schemaname = 'gold'
+    ) as batch_layer_writes
+from ops.v_progress
+"""
+
+ALERTS: LiteralString = """
+select *
+from gold.v_active_alerts
+where (cardinality(%(kinds)s::text[]) = 0 or kind = any(%(kinds)s))
+  and (cardinality(%(severities)s::text[]) = 0 or severity = any(%(severities)s))
+order by severity = 'critical' desc, started_at desc nulls last, alert_id
+limit %(limit)s
 """
 
 DECLINES: LiteralString = """

@@ -1,21 +1,14 @@
 """Reads the gold views: the one adapter between the endpoints and Postgres."""
 
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, LiteralString, Protocol, TypeVar
-
-from psycopg import AsyncConnection, OperationalError, errors
-from psycopg.rows import class_row
-from psycopg_pool import AsyncConnectionPool, PoolTimeout, TooManyRequests
+from typing import Any, Protocol
 
 from serving.analytics import queries
-from serving.analytics.errors import StoreBusy, StoreUnavailable, ViewsNotBuilt
-from serving.analytics.models import DeclineReason, Freshness, Grouping, Kpi, Row, TrendPoint, Window
-
-Pool = AsyncConnectionPool[AsyncConnection[Any]]
-AnyRow = TypeVar("AnyRow", bound=Row)
+from serving.analytics.models import DeclineReason, Freshness, Grouping, Kpi, Progress, TrendPoint, Window
+from serving.analytics.reports.composer import ReportQuery, compose
+from serving.analytics.reports.models import Alert
+from serving.database import Database
 
 START_OF_TIME = datetime(1, 1, 1, tzinfo=UTC)
 
@@ -63,65 +56,54 @@ class Analytics(Protocol):
     async def declines(self, window: Window, limit: int) -> list[DeclineReason]:
         """Decline reasons of one window, the most frequent first."""
 
+    async def progress(self) -> Progress:
+        """How far the stream is; cheaper than `freshness`, and knows the batch."""
+
+    async def report(self, query: ReportQuery) -> list[dict[str, Any]]:
+        """Rows of a report by the names of their columns."""
+
+    async def alerts(self, kinds: list[str], severities: list[str], limit: int) -> list[Alert]:
+        """Open alerts, the critical and then the newest first; empty lists for any."""
+
 
 class PostgresAnalytics:
     """Analytics over the views of the schema `gold`."""
 
-    def __init__(self, pool: Pool) -> None:
-        self.pool = pool
-        self._in_use = 0
+    def __init__(self, database: Database) -> None:
+        self.database = database
 
     async def ping(self) -> None:
-        async with self._connection() as connection:
+        async with self.database.connection() as connection:
             await connection.execute("select 1")
 
     async def kpis(self) -> dict[Window, Kpi]:
-        return {row.kpi_window: row for row in await self._rows(Kpi, queries.KPIS)}
+        return {row.kpi_window: row for row in await self.database.rows(Kpi, queries.KPIS)}
 
     async def kpi(self, window: Window) -> Kpi | None:
-        rows = await self._rows(Kpi, queries.KPI, {"window": window.value})
+        rows = await self.database.rows(Kpi, queries.KPI, {"window": window.value})
         return rows[0] if rows else None
 
     async def freshness(self) -> Freshness:
-        rows = await self._rows(Freshness, queries.FRESHNESS)
+        rows = await self.database.rows(Freshness, queries.FRESHNESS)
         return rows[0] if rows else Freshness(newest_event_at=None, data_through=None)
 
     async def trends(self, query: TrendQuery) -> list[TrendPoint]:
-        return await self._rows(TrendPoint, queries.TRENDS, _trend_parameters(query))
+        return await self.database.rows(TrendPoint, queries.TRENDS, _trend_parameters(query))
 
     async def declines(self, window: Window, limit: int) -> list[DeclineReason]:
-        return await self._rows(DeclineReason, queries.DECLINES, {"window": window.value, "limit": limit})
+        return await self.database.rows(DeclineReason, queries.DECLINES, {"window": window.value, "limit": limit})
 
-    async def _rows(
-        self, kind: type[AnyRow], query: LiteralString, parameters: Mapping[str, Any] | None = None
-    ) -> list[AnyRow]:
-        async with self._connection() as connection, connection.cursor(row_factory=class_row(kind)) as cursor:
-            await cursor.execute(query, parameters)
-            return await cursor.fetchall()
+    async def progress(self) -> Progress:
+        rows = await self.database.rows(Progress, queries.PROGRESS)
+        return rows[0] if rows else Progress(newest_event_at=None, data_through=None)
 
-    @asynccontextmanager
-    async def _connection(self) -> AsyncIterator[AsyncConnection[Any]]:
-        try:
-            async with self.pool.connection() as connection:
-                self._in_use += 1
-                try:
-                    yield connection
-                finally:
-                    self._in_use -= 1
-        except (PoolTimeout, TooManyRequests) as error:
-            raise self._no_connection() from error
-        except errors.QueryCanceled as error:
-            raise StoreBusy("The query ran into its time limit.") from error
-        except (errors.UndefinedTable, errors.UndefinedColumn, errors.InvalidSchemaName) as error:
-            raise ViewsNotBuilt("Gold views are not built yet: run dbt build.") from error
-        except OperationalError as error:
-            raise StoreUnavailable("The connection to Postgres was lost.") from error
+    async def report(self, query: ReportQuery) -> list[dict[str, Any]]:
+        statement, parameters = compose(query)
+        return await self.database.rows(dict, statement, parameters)
 
-    def _no_connection(self) -> StoreUnavailable:
-        # The pool's own count of connections includes those it is still trying to open.
-        if self._in_use >= self.pool.max_size:
-            return StoreBusy("No connection to Postgres became free in time.")
-        return StoreUnavailable("Postgres does not accept connections.")
+    async def alerts(self, kinds: list[str], severities: list[str], limit: int) -> list[Alert]:
+        wanted = {"kinds": kinds, "severities": severities, "limit": limit}
+        return await self.database.rows(Alert, queries.ALERTS, wanted)
 
 
 def _trend_parameters(query: TrendQuery) -> dict[str, Any]:

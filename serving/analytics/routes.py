@@ -1,20 +1,26 @@
-"""GET /api/analytics/…: headline figures, hourly trends, decline reasons, and the live stream."""
+"""GET /api/analytics/…: headline figures, hourly trends, and the live stream."""
 
 from collections.abc import AsyncIterator
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Depends, Query
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
+from serving.access.callers import Scope
 from serving.analytics.errors import ViewsNotBuilt
 from serving.analytics.feed import Snapshot
-from serving.analytics.models import DeclinesReply, Kpi, LiveKpi, TrendPoint, TrendsReply, Window
-from serving.analytics.parameters import DeclineParameters, TrendParameters, WindowParameters, encode_cursor
+from serving.analytics.models import Kpi, LiveKpi, TrendPoint, TrendsReply, Window
+from serving.analytics.parameters import TrendParameters, WindowParameters, encode_cursor
 from serving.analytics.repository import Cursor, TrendQuery
-from serving.dependencies import AnalyticsDep, ClockDep, FeedDep
-from serving.problems import INVALID, UNAVAILABLE
+from serving.dependencies import AnalyticsDep, ClockDep, FeedDep, RowCountDep, requires
+from serving.problems import FORBIDDEN, INVALID, UNAUTHORISED, UNAVAILABLE
 
-router = APIRouter(prefix="/api/analytics", tags=["analytics"], responses={**INVALID, **UNAVAILABLE})
+router = APIRouter(
+    prefix="/api/analytics",
+    tags=["analytics"],
+    dependencies=[Depends(requires(Scope.ANALYTICS_READ))],
+    responses={**INVALID, **UNAUTHORISED, **FORBIDDEN, **UNAVAILABLE},
+)
 
 
 @router.get("/kpis")
@@ -28,13 +34,17 @@ async def kpis(analytics: AnalyticsDep, parameters: Annotated[WindowParameters, 
 
 @router.get("/trends")
 async def trends(
-    analytics: AnalyticsDep, clock: ClockDep, parameters: Annotated[TrendParameters, Query()]
+    analytics: AnalyticsDep,
+    clock: ClockDep,
+    count_rows: RowCountDep,
+    parameters: Annotated[TrendParameters, Query()],
 ) -> TrendsReply:
     """Hourly approvals, oldest first, optionally by merchant segment or currency; page by `next_cursor`."""
     query = parameters.query(clock())
     freshness = await analytics.freshness()
     points = await analytics.trends(query)
     page, more = points[: parameters.limit], len(points) > parameters.limit
+    count_rows(len(page))
     return TrendsReply(
         newest_event_at=freshness.newest_event_at,
         data_through=freshness.data_through,
@@ -51,19 +61,6 @@ def _key(point: TrendPoint, query: TrendQuery) -> Cursor:
         hour=point.hour,
         segment=(point.merchant_segment or "") if query.grouping.by_segment else "",
         currency=(point.currency or "") if query.grouping.by_currency else "",
-    )
-
-
-@router.get("/declines")
-async def declines(analytics: AnalyticsDep, parameters: Annotated[DeclineParameters, Query()]) -> DeclinesReply:
-    """Decline reasons of one window, the most frequent first, with what a retry could recover."""
-    freshness = await analytics.freshness()
-    reasons = await analytics.declines(parameters.window, parameters.limit)
-    return DeclinesReply(
-        newest_event_at=freshness.newest_event_at,
-        data_through=freshness.data_through,
-        kpi_window=parameters.window,
-        reasons=reasons,
     )
 
 

@@ -4,18 +4,19 @@ import asyncio
 from pathlib import Path
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import HTMLResponse
 from fastapi.templating import Jinja2Templates
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
+from serving.access.callers import Scope as AccessScope
 from serving.analytics.errors import StoreUnavailable
 from serving.analytics.models import DeclineReason, Kpi, Window
 from serving.analytics.parameters import WindowParameters
 from serving.analytics.repository import Analytics
 from serving.console import formats
-from serving.dependencies import AnalyticsDep, HealthDep
+from serving.dependencies import AnalyticsDep, HealthDep, requires
 
 ROOT = Path(__file__).parent.parent
 REASONS_SHOWN = 8
@@ -55,7 +56,10 @@ def assets() -> Assets:
     return Assets(directory=ROOT / "static")
 
 
-@router.get("/")
+READS_ANALYTICS = [Depends(requires(AccessScope.ANALYTICS_READ))]
+
+
+@router.get("/", dependencies=READS_ANALYTICS)
 async def page(request: Request, analytics: AnalyticsDep, parameters: Annotated[WindowParameters, Query()]) -> Response:
     """The whole page; when figures cannot be read it says why, and fills in as soon as they can."""
     (kpi, problem), (reasons, _) = await asyncio.gather(
@@ -65,7 +69,7 @@ async def page(request: Request, analytics: AnalyticsDep, parameters: Annotated[
     return _render(request, "page.html", parameters.window, context)
 
 
-@router.get("/fragments/declines")
+@router.get("/fragments/declines", dependencies=READS_ANALYTICS)
 async def declines(
     request: Request, analytics: AnalyticsDep, parameters: Annotated[WindowParameters, Query()]
 ) -> Response:

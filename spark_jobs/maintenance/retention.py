@@ -157,4 +157,5 @@ def _delete_audit(connection: psycopg.Connection[tuple[str | None]], first: date
     )
     for table in ("expectation_results", "dead_letter_counts", "batches"):
         connection.execute(f"delete from ops.{table} where (query, batch_id) in {old}", {"first": first})
+    connection.execute("delete from ops.query_audit where at < %s", [first])
     connection.execute("delete from ops.lake_maintenance where ended_at < %s and step <> 'cluster'", [first])

@@ -1,6 +1,6 @@
-"""A database of its own with the gold views' columns, and the application on it."""
+"""A migrated database of its own with stand-ins for the gold views, and the application on it."""
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
@@ -11,6 +11,8 @@ from fastapi import FastAPI
 from psycopg import sql
 
 from local.platform import Platform
+from postgres.migrate import upgrade
+from postgres.settings import MigrateSettings
 from serving.app import create_app
 from serving.settings import ApiSettings
 
@@ -33,11 +35,16 @@ def databases(platform: Platform) -> Iterator[None]:
         for name in (DATABASE, EMPTY_DATABASE):
             admin.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
     with psycopg.connect(platform.site.database_url("postgres", DATABASE), autocommit=True) as connection:
+        upgrade(MigrateSettings.model_validate(_known(platform.env)), DATABASE)
         connection.execute((Path(__file__).parent / "gold.sql").read_bytes())
     yield
     with psycopg.connect(platform.site.admin_url, autocommit=True) as admin:
         for name in (DATABASE, EMPTY_DATABASE):
             admin.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
+
+
+def _known(environment: Mapping[str, str]) -> dict[str, str]:
+    return {name.lower(): value for name, value in environment.items() if name.lower() in MigrateSettings.model_fields}
 
 
 @pytest.fixture

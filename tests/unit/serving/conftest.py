@@ -8,7 +8,7 @@ from fastapi import FastAPI
 
 from serving.app import create_app
 from serving.settings import ApiSettings
-from tests.unit.serving.fakes import NOW, FakeAnalytics
+from tests.unit.serving.fakes import NOW, FakeAnalytics, FakeKeys, FakeWriter
 
 
 @pytest.fixture
@@ -27,8 +27,18 @@ def analytics() -> FakeAnalytics:
 
 
 @pytest.fixture
-def app(settings: ApiSettings, analytics: FakeAnalytics) -> FastAPI:
-    return create_app(settings, analytics=analytics, clock=lambda: NOW)
+def keys() -> FakeKeys:
+    return FakeKeys()
+
+
+@pytest.fixture
+def audit_writer() -> FakeWriter:
+    return FakeWriter()
+
+
+@pytest.fixture
+def app(settings: ApiSettings, analytics: FakeAnalytics, keys: FakeKeys, audit_writer: FakeWriter) -> FastAPI:
+    return create_app(settings, analytics=analytics, clock=lambda: NOW, keys=keys, audit_writer=audit_writer)
 
 
 @pytest.fixture

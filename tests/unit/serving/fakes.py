@@ -1,7 +1,7 @@
 """An in-memory store of figures and a raw HTTP conversation, for tests without Postgres or a socket."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -10,7 +10,12 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from serving.analytics.models import DeclineReason, Freshness, Kpi, TrendPoint, Window
+from serving.access.keys import Key, hash_of, new_secret
+from serving.access.store import Asked
+from serving.analytics.models import DeclineReason, Freshness, Kpi, Progress, TrendPoint, Window
+from serving.analytics.reports.composer import ReportQuery
+from serving.analytics.reports.declaration import HOUR
+from serving.analytics.reports.models import Alert
 from serving.analytics.repository import TrendQuery
 
 NOW = datetime(2026, 3, 2, 12, 0, 30, tzinfo=UTC)
@@ -81,6 +86,57 @@ def reason(rank: int = 1, code: str = "insufficient_funds") -> DeclineReason:
     )
 
 
+def report_row(query: ReportQuery, number: int) -> dict[str, Any]:
+    """A group of a report with a key of its own and the same figures everywhere."""
+    types = {dimension.name: dimension.type for dimension in query.report.dimensions}
+    values: dict[type, Any] = {str: f"group {number}", int: number, bool: bool(number % 2)}
+    keys = {key: NOW + timedelta(hours=number) if key == HOUR else values[types[key]] for key in query.group_by}
+    return {**keys, **dict.fromkeys(query.report.figures, Decimal(2)), "is_from_batch": True}
+
+
+@dataclass
+class FakeKeys:
+    """Keys in memory; counts how often it was asked."""
+
+    known: dict[bytes, Key] = field(default_factory=dict)
+    failure: Exception | None = None
+    asked: int = 0
+
+    def issue(
+        self,
+        scopes: Sequence[str] = ("analytics:read",),
+        merchants: list[str] | None = None,
+        expires_at: datetime | None = None,
+        revoked_at: datetime | None = None,
+    ) -> str:
+        """A new key; returns its secret."""
+        secret = new_secret()
+        self.known[hash_of(secret)] = Key(len(self.known) + 1, list(scopes), merchants, expires_at, revoked_at)
+        return secret
+
+    async def find(self, key_hash: bytes) -> Key | None:
+        self.asked += 1
+        if self.failure is not None:
+            raise self.failure
+        return self.known.get(key_hash)
+
+
+@dataclass
+class FakeWriter:
+    """Keeps what the audit is given; raises the failures first, one each time."""
+
+    kept: list[Asked] = field(default_factory=list)
+    failures: list[Exception] = field(default_factory=list)
+
+    async def write(self, asked: Sequence[Asked]) -> None:
+        if self.failures:
+            raise self.failures.pop(0)
+        self.kept += asked
+
+    async def close(self) -> None:
+        """Nothing is held."""
+
+
 @dataclass
 class FakeAnalytics:
     """Answers from lists; raises `failure` instead while there is one. Remembers what was asked."""
@@ -91,6 +147,10 @@ class FakeAnalytics:
     failure: Exception | None = None
     readings: int = 0
     asked: list[TrendQuery] = field(default_factory=list)
+    groups: int = 3
+    batch: int = 42
+    reports: list[ReportQuery] = field(default_factory=list)
+    open_alerts: list[Alert] = field(default_factory=list)
 
     def _answer(self) -> None:
         if self.failure is not None:
@@ -111,6 +171,20 @@ class FakeAnalytics:
     async def freshness(self) -> Freshness:
         self._answer()
         return kpi()
+
+    async def progress(self) -> Progress:
+        self._answer()
+        return Progress(**kpi(last_batch_id=self.batch).model_dump(include=set(Progress.model_fields)))
+
+    async def report(self, query: ReportQuery) -> list[dict[str, Any]]:
+        self._answer()
+        self.reports.append(query)
+        last = min(query.offset + query.limit, self.groups)
+        return [report_row(query, number) for number in range(query.offset, last)]
+
+    async def alerts(self, kinds: list[str], severities: list[str], limit: int) -> list[Alert]:
+        self._answer()
+        return [one for one in self.open_alerts if not kinds or one.kind in kinds][:limit]
 
     async def trends(self, query: TrendQuery) -> list[TrendPoint]:
         self._answer()

@@ -4,14 +4,16 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from fastapi import FastAPI
+
+from serving.app import create_app
+from serving.settings import ApiSettings
 
 ANALYTICS = ("/api/analytics/kpis", "/api/analytics/trends", "/api/analytics/declines")
 
 
-@pytest.fixture
-def document(app: FastAPI) -> dict[str, Any]:
-    return app.openapi()
+@pytest.fixture(scope="module")
+def document() -> dict[str, Any]:
+    return create_app(ApiSettings(DATABASE_URL="postgresql://nobody@127.0.0.1:1/none")).openapi()
 
 
 def references(node: Any) -> Iterator[str]:

@@ -26,8 +26,8 @@ async def test_an_unknown_parameter_is_refused_with_the_nearest_known_one(client
 
 
 async def test_an_unknown_parameter_like_no_other_gets_the_whole_list(client: httpx.AsyncClient) -> None:
-    reply = await client.get("/api/analytics/declines?qqq=1")
-    assert reply.json()["errors"][0]["message"] == "unknown parameter; known are window, limit"
+    reply = await client.get("/api/analytics/alerts?qqq=1")
+    assert reply.json()["errors"][0]["message"] == "unknown parameter; known are kind, severity, limit"
 
 
 async def test_all_mistakes_are_told_at_once(client: httpx.AsyncClient) -> None:

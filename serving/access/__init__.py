@@ -1,0 +1,1 @@
+"""Who may ask what: keys with scopes, and the record of what was asked."""
