@@ -105,7 +105,7 @@ grant usage on schema ops to payments_access;
 grant select, insert, update on ops.api_keys to payments_access;
 grant select, insert, delete on ops.analyst_merchants to payments_access;
 
--- What an analyst sees. Not row-level security on live.payments: see docs/adr/0011.
+-- What an analyst sees. Not row-level security on live.payments: see docs/adr/0012.
 create schema analyst authorization payments_owner;
 set local role payments_owner;
 
