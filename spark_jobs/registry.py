@@ -35,6 +35,8 @@ class Schemas:
     folder: Path
     _absent: dict[int, float] = field(default_factory=dict)
     """When the registry was asked for an id in vain, by the monotonic clock."""
+    _client: httpx.Client = field(default_factory=lambda: httpx.Client(timeout=_TIMEOUT_SECONDS))
+    """One for all requests: to make one takes longer than to ask."""
 
     def writers(self, topic: Channel) -> dict[int, str]:
         """Every schema that messages of this topic may have been written with, by id.
@@ -72,7 +74,7 @@ class Schemas:
     def _get(self, path: str) -> Any:
         """The JSON answer, or None for 404."""
         try:
-            answer = httpx.get(self.url + path, timeout=_TIMEOUT_SECONDS)
+            answer = self._client.get(self.url + path)
         except httpx.TransportError as error:
             raise RegistryAway(f"schema registry {self.url} does not answer: {error}") from error
         if answer.status_code == httpx.codes.NOT_FOUND:

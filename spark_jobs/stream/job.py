@@ -238,7 +238,7 @@ class Stream:
     def run(self) -> None:
         """Stream until told to stop. Raises what ended a query for good: start the process again then."""
         spark = make_session("stream", self.settings)
-        spark.streams.addListener(metrics.ProgressListener())
+        metrics.listen(spark)
         lake = Lake(self.settings.lake_uri)
         revisions = Revisions(self.settings.database_url, lake, self.settings.revisions_interval_seconds, self._stop)
         kept = [KeptQuery(spark, part, self.settings, self._stop) for part in queries(self.settings)]

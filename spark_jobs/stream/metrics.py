@@ -1,15 +1,16 @@
 """What the stream tells Prometheus. Spark commits no consumer-group offsets, so lag is measured here."""
 
 import json
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from prometheus_client import Counter, Gauge, Histogram
-from pyspark.sql.streaming.listener import (
-    QueryIdleEvent,
-    QueryProgressEvent,
-    QueryStartedEvent,
-    QueryTerminatedEvent,
-    StreamingQueryListener,
-)
+from py4j.java_gateway import java_import  # type: ignore[import-untyped]
+from pyspark.java_gateway import ensure_callback_server_started
+from pyspark.sql import SparkSession
+
+Offsets = Mapping[str, Mapping[str, int]]
+"""Per topic and partition."""
 
 UP = Gauge("stream_up", "1 while the query runs, 0 while it is down or starting.", ["query"])
 EVENTS = Counter("stream_events_total", "Messages processed, by what became of them.", ["topic", "outcome"])
@@ -39,38 +40,55 @@ ALERTS = Counter("fraud_alerts_total", "Alerts delivered to Kafka, by level.", [
 REVISIONS_PENDING = Gauge("fraud_revisions_pending", "Revised scores that the lake has not heard of yet.")
 
 
-class ProgressListener(StreamingQueryListener):
-    """Turns Spark's progress reports into metrics."""
+def listen(spark: SparkSession) -> None:
+    """Have Spark report the progress of every query of the session."""
+    gateway: Any = spark.sparkContext._gateway
+    java_import(gateway.jvm, "org.apache.spark.sql.streaming.*")
+    ensure_callback_server_started(gateway)  # type: ignore[no-untyped-call]
+    spark.streams._jsqm.addListener(gateway.jvm.PythonStreamingQueryListenerWrapper(ProgressListener()))
 
-    def onQueryStarted(self, event: QueryStartedEvent) -> None:
-        UP.labels(event.name).set(1)
 
-    def onQueryProgress(self, event: QueryProgressEvent) -> None:
-        progress = event.progress
-        BATCH_SECONDS.labels(progress.name).observe(progress.durationMs.get("triggerExecution", 0) / 1000)
-        INPUT_RATE.labels(progress.name).set(progress.inputRowsPerSecond)
-        PROCESSED_RATE.labels(progress.name).set(progress.processedRowsPerSecond)
-        for source in progress.sources:
-            for topic, behind in _lag(source.endOffset, source.latestOffset).items():
-                LAG.labels(topic).set(behind)
+class ProgressListener:
+    """Turns Spark's progress reports into metrics.
 
-    def onQueryIdle(self, event: QueryIdleEvent) -> None:
+    PySpark's own listener asks the JVM for each field of a report by itself, hundreds of times a batch. This one asks
+    for its JSON.
+    """
+
+    def onQueryStarted(self, event: Any) -> None:
+        UP.labels(event.name()).set(1)
+
+    def onQueryProgress(self, event: Any) -> None:
+        record(json.loads(event.progress().json()))
+
+    def onQueryIdle(self, event: Any) -> None:
         """Nothing arrived; the gauges stay as they are."""
 
-    def onQueryTerminated(self, event: QueryTerminatedEvent) -> None:
+    def onQueryTerminated(self, event: Any) -> None:
         """The event does not name the query; the stream itself says that it is down."""
 
+    class Java:
+        """What py4j is to take an instance for."""
 
-def _lag(end: str, latest: str) -> dict[str, int]:
-    """Messages per topic between two offset reports of Spark's Kafka source, both JSON {topic: {partition: offset}}."""
-    reached, newest = _offsets(end), _offsets(latest)
+        implements: ClassVar = ["org.apache.spark.sql.streaming.PythonStreamingQueryListener"]
+
+
+def record(progress: Mapping[str, Any]) -> None:
+    """Set the metrics of a query by Spark's report of its newest batch, which leaves out rates that are no number."""
+    query = progress["name"]
+    BATCH_SECONDS.labels(query).observe(progress["durationMs"].get("triggerExecution", 0) / 1000)
+    INPUT_RATE.labels(query).set(progress.get("inputRowsPerSecond", 0.0))
+    PROCESSED_RATE.labels(query).set(progress.get("processedRowsPerSecond", 0.0))
+    for source in progress["sources"]:
+        for topic, behind in _lag(source.get("endOffset"), source.get("latestOffset")).items():
+            LAG.labels(topic).set(behind)
+
+
+def _lag(reached: Offsets | None, newest: Offsets | None) -> dict[str, int]:
+    """Messages per topic between two offset reports of Spark's Kafka source; none while it has nothing to report."""
     return {
-        topic: sum(offset - reached.get(topic, {}).get(partition, 0) for partition, offset in partitions.items())
-        for topic, partitions in newest.items()
+        topic: sum(
+            offset - (reached or {}).get(topic, {}).get(partition, 0) for partition, offset in partitions.items()
+        )
+        for topic, partitions in (newest or {}).items()
     }
-
-
-def _offsets(report: str) -> dict[str, dict[str, int]]:
-    """What a report holds: nothing while Spark has none to give, which PySpark prints as "None"."""
-    offsets: dict[str, dict[str, int]] = json.loads(report) if report.startswith("{") else {}
-    return offsets
