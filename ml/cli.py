@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from pydantic import ValidationError
@@ -15,6 +15,9 @@ from pydantic import ValidationError
 from ml.errors import MlError
 from ml.policy import models as model_policies
 from ml.settings import MlSettings
+
+if TYPE_CHECKING:
+    from ml.datasets.source import Source
 
 app = typer.Typer(help="Train, judge, register and promote the models that decide.", no_args_is_help=True)
 ALL = "all"
@@ -52,11 +55,11 @@ def train(
         for name in chosen:
             try:
                 outcomes.append(train_and_register(name, source, settings.label_delay_days, registry, folder, say))
+                write(outcomes, f"python -m ml {shlex.join(sys.argv[1:])}", folder)
             except MlError as error:
                 say(f"{name} is not trained: {error}")
                 refused.append(name)
         if outcomes:
-            write(outcomes, f"python -m ml {shlex.join(sys.argv[1:])}", folder)
             typer.echo(text(outcomes))
         if refused:
             raise MlError(f"Not trained: {', '.join(refused)}; the reasons are above.")
@@ -142,7 +145,7 @@ def month(
         write_month(Month(end, days, purchases_per_day, customers, seed=seed), lake, _Progress())
 
 
-def _source(data: Path | None, mapping: Path | None, lake: str, days: int | None):  # type: ignore[no-untyped-def]
+def _source(data: Path | None, mapping: Path | None, lake: str, days: int | None) -> "Source":
     from ml.datasets.files import FileSource
     from ml.datasets.source import LakeSource
 

@@ -76,10 +76,18 @@ def _encoded_folds(definition: Definition, training: Examples) -> list[_Fold]:
 
 
 def _trial(candidate: Candidate, settings: Settings, encoded: Sequence[_Fold], by_f1: bool) -> Trial:
-    probabilities = np.concatenate(
-        [fit(candidate, settings, one.matrix, one.label).predict_proba(one.held_matrix) for one in encoded]
-    )
-    label = np.concatenate([one.held_label for one in encoded])
-    threshold = best_threshold(probabilities[:, -1], label == label.max()) if by_f1 else 0.5
-    score = f1_at(probabilities[:, -1], label == label.max(), threshold) if by_f1 else -log_loss(probabilities, label)
-    return Trial(candidate, settings, score, threshold)
+    judged = [
+        (fit(candidate, settings, one.matrix, one.label).predict_proba(one.held_matrix), one.held_label)
+        for one in encoded
+    ]
+    if not by_f1:
+        score = -float(np.mean([log_loss(probabilities, label) for probabilities, label in judged]))
+        return Trial(candidate, settings, score, 0.5)
+    found = [_best_f1(probabilities[:, -1], positives(label) > 0) for probabilities, label in judged]
+    # The last fold knows nearly as much as the model that is fitted in the end, so its threshold suits that one.
+    return Trial(candidate, settings, float(np.mean([f1 for f1, _ in found])), found[-1][1])
+
+
+def _best_f1(score: Floats, positive: npt.NDArray[np.bool_]) -> tuple[float, float]:
+    threshold = best_threshold(score, positive)
+    return f1_at(score, positive, threshold), threshold

@@ -16,7 +16,7 @@ def examples(days: int = 40, positive_every: int = 5, per_day: int = 50) -> Exam
     count = days * per_day
     at = [START + timedelta(days=row / per_day) for row in range(count)]
     label = [int(row % positive_every == 0) for row in range(count)]
-    return Examples(pa.table({"at": pa.array(at, pa.timestamp("us", "UTC")), "label": label, "row": list(range(count))}))
+    return Examples(pa.table({"at": pa.array(at, pa.timestamp("us", "UTC")), "label": label}))
 
 
 def test_the_newest_labels_count_as_unknown() -> None:

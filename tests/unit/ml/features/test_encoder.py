@@ -48,7 +48,7 @@ def learnt(definition: Definition, seed: int = 1) -> Encoder:
     return Encoder.learn(definition, odd_columns(definition, 400, seed), positive)
 
 
-@pytest.mark.parametrize("definition", DEFINITIONS.values(), ids=str)
+@pytest.mark.parametrize("definition", DEFINITIONS.values(), ids=DEFINITIONS.keys())
 def test_columns_and_rows_give_the_same_bits(definition: Definition) -> None:
     encoder, columns = learnt(definition), odd_columns(definition, 300, seed=2)
     by_row = np.array([encoder.row(request) for request in rows_of(columns)])
