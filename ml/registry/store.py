@@ -4,7 +4,6 @@ import logging
 import tempfile
 import urllib.error
 import urllib.request
-import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -88,7 +87,6 @@ class Registry:
         _require_answer(self.uri)
         for noisy in ("mlflow", "alembic"):
             logging.getLogger(noisy).setLevel(logging.ERROR)
-        warnings.filterwarnings("ignore", category=UserWarning, module="mlflow")
         mlflow.set_tracking_uri(self.uri)
         mlflow.set_registry_uri(self.uri)
 

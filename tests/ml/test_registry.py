@@ -40,6 +40,8 @@ def test_mlflow_itself_answers_as_the_served_form_does(
     assert version is not None
     rows, served = read(source).examples.newest(50), registry.load(version)
     frame = rows.rows.to_pandas()[[one.name for one in served.encoder.definition.fields]]
+    counts = frame.select_dtypes("int64").columns
+    frame[counts] = frame[counts].astype("float64")
     frame["event_timestamp"] = frame["event_timestamp"].dt.tz_convert(None)  # MLflow takes instants without a zone
     answered = mlflow.pyfunc.load_model(f"models:/{FRAUD}@{CHALLENGER}").predict(frame)
     assert answered.to_numpy() == pytest.approx(served.probabilities(rows.columns))
