@@ -6,6 +6,7 @@ MAKEFLAGS += --no-print-directory
 
 PYTHON ?= python3
 DEV := .cache/env/dev/bin
+ML := .cache/env/ml/bin
 
 # SECONDS is bash's own clock too: it reaches the recipes under another name, or the shell would count on it.
 DEMO_SECONDS := $(SECONDS)
@@ -13,7 +14,7 @@ DEMO_RATE := $(or $(RATE),1000)
 unexport SECONDS
 
 PACKAGES := contracts domain producer spark_jobs serving local postgres benchmarks ml
-GROUPS := dev dbt objectstore
+GROUPS := dev dbt objectstore ml
 IMAGE_GROUPS := producer stream serving migrations
 UV_LOCK := uv pip compile --generate-hashes --no-emit-index-url --no-header --no-annotate --no-strip-extras \
 	--python-version 3.11 --universal --quiet
@@ -89,6 +90,17 @@ format: install ## Put the code into its style
 
 .PHONY: check
 check: lint test ## What CI runs
+
+.PHONY: train
+train: ## Train all models and show what they are worth; LAKE=var/lake for your own data, else a simulated month
+	@$(PYTHON) -m local.environments ml
+	$(if $(LAKE),,$(ML)/python -m ml month --lake var/ml/month --if-missing)
+	$(ML)/python -m ml train all --lake $(or $(LAKE),var/ml/month) --results ml/results
+
+.PHONY: test-ml
+test-ml: ## Tests of training and registry, in their own environment
+	@$(PYTHON) -m local.environments ml
+	$(ML)/pytest tests/ml
 
 .PHONY: bench-latency
 bench-latency: install ## Seconds from an event's creation to the KPI it changes

@@ -125,10 +125,10 @@ def retry_ceiling(world: Sequence[tuple[Purchase, int]], rng: Random) -> Figures
         if reason is None:
             continue
         declined_usd += purchase.amount_usd
-        patient_usd += purchase.amount_usd * _chance_after(purchase, reason, _long_enough(reason), hour)
+        patient_usd += purchase.amount_usd * chance_after(purchase, reason, _long_enough(reason), hour)
         wait = retry_wait(reason, 1, rng.random(), rng.random())
         if wait is not None:
-            chance = _chance_after(purchase, reason, wait, hour)
+            chance = chance_after(purchase, reason, wait, hour)
             scored.append((chance, rng.random() < chance))
             usual_usd += purchase.amount_usd * chance
     return {
@@ -140,7 +140,7 @@ def retry_ceiling(world: Sequence[tuple[Purchase, int]], rng: Random) -> Figures
     }
 
 
-def _chance_after(purchase: Purchase, reason: str, minutes: float, hour: int) -> float:
+def chance_after(purchase: Purchase, reason: str, minutes: float, hour: int) -> float:
     """P(approved) of a first retry, were it made after this wait."""
     retry = replace(
         purchase,

@@ -71,7 +71,7 @@ class Fraudsters:
             velocity_score=round((0.6 if is_testing else 0.2) + 0.4 * random(), 4),
             uses_3ds=uses_3ds,
             three_ds_outcome=self._outcome() if uses_3ds else None,
-            processor=route(campaign.merchant, self._world.processors, random()),
+            processor=route(campaign.merchant, self._world, random()),
         )
 
     def _new_campaign(self) -> Campaign:

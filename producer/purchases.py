@@ -90,7 +90,7 @@ class Shoppers:
             velocity_score=round(0.95 * random() if random() < 0.015 else 0.3 * random() * random(), 4),
             uses_3ds=uses_3ds,
             three_ds_outcome=honest_3ds(random()) if uses_3ds else None,
-            processor=route(merchant, world.processors, random()),
+            processor=route(merchant, world, random()),
         )
 
     def _shop(self, customer: Customer) -> Merchant:
@@ -116,9 +116,12 @@ def honest_3ds(u: float) -> str:
     return "frictionless" if u < 0.7 else "challenge_passed" if u < 0.975 else "challenge_failed"
 
 
-def route(merchant: Merchant, processors: tuple[str, ...], u: float) -> str:
-    """The merchant's own processor two times in three, else any: what routing does before anyone optimises it."""
-    return merchant.processor if u < 0.5 else processors[int((u - 0.5) * 2 * len(processors))]
+def route(merchant: Merchant, world: World, u: float) -> str:
+    """The merchant's own processor, or for the share that explores any: routing before anyone optimises it."""
+    own_share = 1.0 - world.exploration_share
+    if u < own_share:
+        return merchant.processor
+    return world.processors[int((u - own_share) / world.exploration_share * len(world.processors))]
 
 
 def _aml(customer: Customer, u: float) -> float:

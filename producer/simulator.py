@@ -1,6 +1,6 @@
 """Plays the world forward and yields its events in the order in which they are due. Pure: no clock, no I/O."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from random import Random
@@ -22,6 +22,8 @@ from producer.world import World
 # Beyond this many, nobody plans for later than LONG_WAIT_MS ahead, or a day of streaming would fill the memory.
 MAX_PENDING = 300_000
 LONG_WAIT_MS = 600_000
+Witness = Callable[[Purchase, int, str | None], None]
+"""Is told of every attempt, as it stands: the purchase, the instant in milliseconds, why declined or None."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,7 @@ class Scenario:
 class Simulator:
     """Iterate it for the events."""
 
-    def __init__(self, scenario: Scenario) -> None:
+    def __init__(self, scenario: Scenario, witness: Witness | None = None) -> None:
         def chance(purpose: str) -> Random:
             return Random(f"{scenario.seed}/{scenario.namespace}/{purpose}")
 
@@ -59,6 +61,7 @@ class Simulator:
         self._planned = 0
         self._clock = IsoClock()
         self._last_first_attempt_ms = 0
+        self._witness = witness
 
     def __iter__(self) -> Iterator[Event]:
         """Events by the instant at which they are due; ends with the schedule's last purchase and its first attempt."""
@@ -111,6 +114,8 @@ class Simulator:
         if is_first and answered_ms > self._last_first_attempt_ms:
             self._last_first_attempt_ms = answered_ms
         self._plan_event(payment_event(purchase, reason, latency, answered_ms))
+        if self._witness is not None:
+            self._witness(purchase, at_ms, reason)
         if reason is not None and self._plan_retry(purchase, reason, answered_ms):
             return
         self._plan_message(purchase, reason is None, answered_ms)

@@ -109,6 +109,7 @@ class World:
         self._networks = Weighted.of(reference()["networks"])
         self._methods = Weighted.of(reference()["payment_methods"])
         self.processors: tuple[str, ...] = tuple(reference()["processors"]["names"])
+        self.exploration_share = float(reference()["processors"]["exploration_share"])
         self.merchants = tuple(self._merchant(number, rng) for number in range(merchants))
         self.shops = Weighted(self.merchants, [merchant.popularity for merchant in self.merchants])
         self.domestic_shops = {country.code: self._shops_in(country) for country in self.countries}

@@ -10,6 +10,7 @@ from pydantic_settings import BaseSettings
 from local.credentials import PASSWORDS
 from local.ports import Ports, variable
 from ml.anomalies.settings import AnomaliesSettings
+from ml.settings import MlSettings
 from postgres.settings import MigrateSettings
 from producer.settings import ProducerSettings
 from serving.settings import ApiSettings
@@ -30,6 +31,7 @@ SETTINGS = (
     ApiSettings,
     ObjectStoreSettings,
     MaintenanceSettings,
+    MlSettings,
 )
 LINE = re.compile(r"^(?P<off>#?)(?P<name>[A-Z][A-Z0-9_]*)=(?P<value>.*)$")
 

@@ -47,9 +47,10 @@ def test_the_last_word_on_the_user_is_not_root(component: str) -> None:
 
 @pytest.mark.parametrize("component", COMPONENTS)
 def test_every_folder_that_the_sources_import_is_copied(component: str) -> None:
-    copied = set(re.findall(r"(?m)^COPY (\w+) \w+$", dockerfile(component)))
+    folders = set(re.findall(r"(?m)^COPY ([\w/]+) \1$", dockerfile(component)))
+    copied = {folder.partition("/")[0] for folder in folders}
     assert component in copied
-    for folder in copied - {"dbt", "local"}:
+    for folder in folders - {"dbt", "local"}:
         assert _imported_by(folder) <= copied, f"{folder} imports what {component}/Dockerfile does not copy"
 
 

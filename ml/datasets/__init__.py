@@ -1,0 +1,1 @@
+"""Point-in-time training sets from the lake or from a person's own file."""

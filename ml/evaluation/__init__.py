@@ -1,0 +1,1 @@
+"""What is shown of a model: figures with their uncertainty, policies by what was logged, plots and a card."""

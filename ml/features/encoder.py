@@ -1,0 +1,149 @@
+"""Requests as rows of numbers: learnt from the columns of training, used on columns and on single rows alike."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ml.features.definition import MISSING, Category, Definition, Number, Rate
+
+Floats = npt.NDArray[np.float64]
+Columns = Mapping[str, Sequence[Any]]
+PRIOR_ROWS = 100.0
+"""A rate is drawn towards the overall one as if so many rows of that had been seen beside its own."""
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """The names that training saw, and the rates it found."""
+
+    definition: Definition
+    names: Mapping[str, tuple[str, ...]]
+    rates: Mapping[str, Mapping[str, float]]
+    overall: float
+
+    @classmethod
+    def learn(cls, definition: Definition, columns: Columns, positive: npt.NDArray[Any]) -> "Encoder":
+        """From training alone. `positive`: which rows count for rates, 0..1."""
+        cleaned = clean(definition, columns)
+        overall = float(positive.mean())
+        names = {one.name: tuple(sorted({*_texts(one, cleaned), MISSING})) for one in definition.categories}
+        rates = {one.name: _rates(_texts(one, cleaned), positive, overall) for one in definition.rates}
+        return cls(definition, names, rates, overall)
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """Name of each column of the encoded rows."""
+        found = []
+        for number in self.definition.numbers:
+            found += [number.name, f"{number.name}={MISSING}"] if number.may_be_missing else [number.name]
+        for category in self.definition.categories:
+            found += [f"{category.name}={name}" for name in self.names[category.name]]
+        return (*found, *(one.name for one in self.definition.rates))
+
+    @property
+    def origins(self) -> tuple[str, ...]:
+        """Name of the feature that each column belongs to."""
+        return tuple(name.partition("=")[0] for name in self.features)
+
+    def row(self, request: Mapping[str, Any]) -> Floats:
+        """One request."""
+        definition = self.definition
+        cleaned = definition.cleaned(dict(request))
+        values: list[float] = []
+        for number in definition.numbers:
+            value = number.function(*[cleaned[name] for name in number.inputs])
+            values.append(0.0 if value is None else value)
+            if number.may_be_missing:
+                values.append(float(value is None))
+        for category in definition.categories:
+            found = category.function(*[cleaned[name] for name in category.inputs]) or MISSING
+            values.extend([float(name == found) for name in self.names[category.name]])
+        for rate in definition.rates:
+            found = rate.function(*[cleaned[name] for name in rate.inputs]) or MISSING
+            values.append(self.rates[rate.name].get(found, self.overall))
+        return np.array(values, dtype=np.float64)
+
+    def matrix(self, columns: Columns) -> Floats:
+        """Many requests, column by column."""
+        cleaned = clean(self.definition, columns)
+        count = len(next(iter(cleaned.values())))
+        matrix = np.zeros((count, len(self.features)))
+        at = 0
+        for number in self.definition.numbers:
+            at += _put_number(matrix, at, number, cleaned)
+        for category in self.definition.categories:
+            at += _put_category(matrix, at, self.names[category.name], _texts(category, cleaned))
+        for rate in self.definition.rates:
+            known = self.rates[rate.name]
+            matrix[:, at] = [known.get(text, self.overall) for text in _texts(rate, cleaned)]
+            at += 1
+        return matrix
+
+    def to_json(self) -> dict[str, Any]:
+        """What `from_json` needs beside the definition."""
+        return {
+            "names": {name: list(values) for name, values in self.names.items()},
+            "rates": {name: dict(values) for name, values in self.rates.items()},
+            "overall": self.overall,
+        }
+
+    @classmethod
+    def from_json(cls, definition: Definition, stored: Mapping[str, Any]) -> "Encoder":
+        """The encoder again. Raises KeyError when it was learnt by another definition."""
+        names = {one.name: tuple(stored["names"][one.name]) for one in definition.categories}
+        rates = {one.name: dict(stored["rates"][one.name]) for one in definition.rates}
+        return cls(definition, names, rates, float(stored["overall"]))
+
+
+class Cleaned(dict[str, list[Any]]):
+    """Columns that were cleaned already."""
+
+
+def clean(definition: Definition, columns: Columns) -> Cleaned:
+    """The fields of a definition as features see them; a column that is not there is missing everywhere."""
+    if isinstance(columns, Cleaned):
+        return columns
+    count = len(next(iter(columns.values())))
+    return Cleaned(
+        {
+            one.name: list(map(one.clean, columns[one.name])) if one.name in columns else [None] * count
+            for one in definition.fields
+        }
+    )
+
+
+def _applied(function: Callable[..., Any], inputs: Iterable[str], cleaned: Columns) -> Iterable[Any]:
+    return map(function, *[cleaned[name] for name in inputs])
+
+
+def _texts(feature: Category | Rate, cleaned: Columns) -> list[str]:
+    return [found or MISSING for found in _applied(feature.function, feature.inputs, cleaned)]
+
+
+def _put_number(matrix: Floats, at: int, number: Number, cleaned: Columns) -> int:
+    values = list(_applied(number.function, number.inputs, cleaned))
+    matrix[:, at] = [0.0 if value is None else value for value in values]
+    if not number.may_be_missing:
+        return 1
+    matrix[:, at + 1] = [value is None for value in values]
+    return 2
+
+
+def _put_category(matrix: Floats, at: int, names: Sequence[str], texts: Sequence[str]) -> int:
+    places = {name: place for place, name in enumerate(names)}
+    found = np.array([places.get(text, -1) for text in texts])
+    known = np.flatnonzero(found >= 0)
+    matrix[known, at + found[known]] = 1.0
+    return len(names)
+
+
+def _rates(texts: Sequence[str], positive: npt.NDArray[Any], overall: float) -> dict[str, float]:
+    rows = Counter(texts)
+    positives: Counter[str] = Counter()
+    for text, share in zip(texts, positive.tolist(), strict=True):
+        positives[text] += share
+    return {text: (positives[text] + PRIOR_ROWS * overall) / (count + PRIOR_ROWS) for text, count in rows.items()}
