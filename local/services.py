@@ -135,6 +135,8 @@ def _stream(site: Site) -> Service:
             **site.broker_env,
             "DATABASE_URL": site.database_url("stream"),
             "LAKE_URI": str(site.lake),
+            # The C library's arenas, one for each of some sixty threads, would keep what Arrow has given back.
+            "MALLOC_ARENA_MAX": "2",
             "STREAM_CHECKPOINT_DIR": str(site.data / "checkpoints"),
             "STREAM_STATE_DIR": str(site.data / "state"),
             "STREAM_JARS_DIR": str(artifacts.DEFAULT_ROOT / "spark"),

@@ -35,7 +35,7 @@ class StreamSettings(BaseSettings):
     state_dir: str = Field(default="var/state", description="Folder of the identity window; may be lost.")
     shard_index: int = Field(default=0, ge=0, description="Which of the processes this is, from 0.")
     shard_count: int = Field(default=1, ge=1, description="How many processes share the partitions of each topic.")
-    driver_memory: str = "1536m"
+    driver_memory: str = "1g"
     driver_host: str = Field(
         default="", description="Name by which executors reach this process; empty: Spark's guess."
     )

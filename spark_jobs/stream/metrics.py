@@ -26,6 +26,9 @@ BATCH_SECONDS = Histogram(
     ["query"],
     buckets=(0.1, 0.25, 0.5, 0.75, 1, 1.5, 2, 3, 5, 10, 30),
 )
+PHASE_SECONDS = Counter(
+    "stream_phase_seconds_total", "Time by Spark's own phases of a batch; the steps are in addBatch.", ["query", "phase"]
+)
 LAST_SUCCESS = Gauge(
     "stream_last_success_timestamp_seconds", "When the newest batch was committed, Unix time.", ["query"]
 )
@@ -76,7 +79,10 @@ class ProgressListener:
 def record(progress: Mapping[str, Any]) -> None:
     """Set the metrics of a query by Spark's report of its newest batch, which leaves out rates that are no number."""
     query = progress["name"]
-    BATCH_SECONDS.labels(query).observe(progress["durationMs"].get("triggerExecution", 0) / 1000)
+    phases = dict(progress["durationMs"])
+    BATCH_SECONDS.labels(query).observe(phases.pop("triggerExecution", 0) / 1000)
+    for phase, milliseconds in phases.items():
+        PHASE_SECONDS.labels(query, phase).inc(milliseconds / 1000)
     INPUT_RATE.labels(query).set(progress.get("inputRowsPerSecond", 0.0))
     PROCESSED_RATE.labels(query).set(progress.get("processedRowsPerSecond", 0.0))
     for source in progress["sources"]:

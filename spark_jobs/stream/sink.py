@@ -62,7 +62,8 @@ class Sink:
         self.speed_layer.close()
 
     def _commit(self, parts: list[TopicBatch], identity: BatchIdentity, ingested_at: datetime) -> None:
-        insist(self.stop, "postgres", psycopg.OperationalError, lambda: self.speed_layer.announce(parts, identity))
+        with self._timed("announce"):
+            insist(self.stop, "postgres", psycopg.OperationalError, lambda: self.speed_layer.announce(parts, identity))
         writing = [self._append(medallion.bronze(part, identity, ingested_at), identity) for part in parts]
         writing.append(self._append(medallion.dead_letters(parts, identity, ingested_at), identity))
         with self._timed("postgres"):

@@ -6,7 +6,7 @@ from spark_jobs.stream.metrics import _lag, record
 
 REPORT = {
     "name": "of a test",
-    "durationMs": {"triggerExecution": 750},
+    "durationMs": {"triggerExecution": 750, "walCommit": 20},
     "inputRowsPerSecond": 12.5,
     "sources": [{"endOffset": {"a": {"0": 5}}, "latestOffset": {"a": {"0": 9}}}],
 }
@@ -26,6 +26,8 @@ def test_a_report_sets_the_metrics_of_its_query() -> None:
     record(REPORT)
     query = {"query": "of a test"}
     assert REGISTRY.get_sample_value("stream_batch_duration_seconds_sum", query) == 0.75
+    assert REGISTRY.get_sample_value("stream_phase_seconds_total", {**query, "phase": "walCommit"}) == 0.02
+    assert REGISTRY.get_sample_value("stream_phase_seconds_total", {**query, "phase": "triggerExecution"}) is None
     assert REGISTRY.get_sample_value("stream_input_rows_per_second", query) == 12.5
     assert REGISTRY.get_sample_value("stream_processed_rows_per_second", query) == 0.0
     assert REGISTRY.get_sample_value("stream_lag_messages", {"topic": "a"}) == 4
