@@ -27,7 +27,9 @@ BATCH_SECONDS = Histogram(
     buckets=(0.1, 0.25, 0.5, 0.75, 1, 1.5, 2, 3, 5, 10, 30),
 )
 PHASE_SECONDS = Counter(
-    "stream_phase_seconds_total", "Time by Spark's own phases of a batch; the steps are in addBatch.", ["query", "phase"]
+    "stream_phase_seconds_total",
+    "Time by Spark's own phases of a batch; the steps are in addBatch.",
+    ["query", "phase"],
 )
 LAST_SUCCESS = Gauge(
     "stream_last_success_timestamp_seconds", "When the newest batch was committed, Unix time.", ["query"]
