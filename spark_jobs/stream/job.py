@@ -24,6 +24,7 @@ from spark_jobs.session import make_session
 from spark_jobs.settings import StreamSettings
 from spark_jobs.stream import metrics
 from spark_jobs.stream.identity_window import IdentityWindow
+from spark_jobs.stream.lag import Lag
 from spark_jobs.stream.shards import NotReady, Reading, Shard, Unfinished
 from spark_jobs.stream.sink import Sink
 from spark_jobs.stream.speed_layer import PURCHASES, SpeedLayer
@@ -33,6 +34,7 @@ log = logging.getLogger("stream")
 MONEY, MESSAGES = "money", "messages"
 MESSAGE_TOPICS = frozenset({"customer.messages"})
 _LOOK_FOR_PARTITIONS_SECONDS = 10.0
+_MEASURE_LAG_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
@@ -114,6 +116,7 @@ class KeptQuery:
         self._checkpoint = settings.own(settings.checkpoint_dir) / part.name
         self._schemas = Schemas(settings.schema_registry_url, settings.own(settings.checkpoint_dir) / "schemas")
         self._shard = Shard(settings, part.topics, self._checkpoint)
+        self._lag = Lag(settings.kafka_bootstrap_servers, self._checkpoint)
 
     def run(self) -> None:
         """Stream until told to stop. Raises Py4JNetworkError when the JVM is gone: start the process again then."""
@@ -189,10 +192,13 @@ class KeptQuery:
     def _watch(self, query: StreamingQuery, reading: Reading) -> None:
         names = ", ".join(topic.name for topic in self._plan.topics)
         log.info("streaming %s as query %s", names, query.id)
-        looked_at = time.monotonic()
+        looked_at = measured_at = time.monotonic()
         while not self._stop.is_set():
             if query.awaitTermination(1):
                 return
+            if time.monotonic() > measured_at + _MEASURE_LAG_SECONDS:
+                self._lag.measure(reading.partitions, reading.begins_at)
+                measured_at = time.monotonic()
             if time.monotonic() > looked_at + _LOOK_FOR_PARTITIONS_SECONDS:
                 looked_at = time.monotonic()
                 if self._shard.has_changed(reading):

@@ -9,9 +9,6 @@ from py4j.java_gateway import java_import  # type: ignore[import-untyped]
 from pyspark.java_gateway import ensure_callback_server_started
 from pyspark.sql import SparkSession
 
-Offsets = Mapping[str, Mapping[str, int]]
-"""Per topic and partition."""
-
 UP = Gauge("stream_up", "1 while the query runs, 0 while it is down or starting.", ["query"])
 EVENTS = Counter("stream_events_total", "Messages processed, by what became of them.", ["topic", "outcome"])
 STEP_SECONDS = Histogram(
@@ -36,7 +33,7 @@ LAST_SUCCESS = Gauge(
 )
 INPUT_RATE = Gauge("stream_input_rows_per_second", "Messages arriving at the query per second.", ["query"])
 PROCESSED_RATE = Gauge("stream_processed_rows_per_second", "Messages the query works through per second.", ["query"])
-LAG = Gauge("stream_lag_messages", "Messages in Kafka that no batch has taken yet.", ["topic"])
+LAG = Gauge("stream_lag_messages", "Messages in Kafka that no finished batch holds.", ["topic"])
 
 
 SCORED = Counter("fraud_scored_total", "Purchases scored, by level.", ["risk_level"])
@@ -87,16 +84,3 @@ def record(progress: Mapping[str, Any]) -> None:
         PHASE_SECONDS.labels(query, phase).inc(milliseconds / 1000)
     INPUT_RATE.labels(query).set(progress.get("inputRowsPerSecond", 0.0))
     PROCESSED_RATE.labels(query).set(progress.get("processedRowsPerSecond", 0.0))
-    for source in progress["sources"]:
-        for topic, behind in _lag(source.get("endOffset"), source.get("latestOffset")).items():
-            LAG.labels(topic).set(behind)
-
-
-def _lag(reached: Offsets | None, newest: Offsets | None) -> dict[str, int]:
-    """Messages per topic between two offset reports of Spark's Kafka source; none while it has nothing to report."""
-    return {
-        topic: sum(
-            offset - (reached or {}).get(topic, {}).get(partition, 0) for partition, offset in partitions.items()
-        )
-        for topic, partitions in (newest or {}).items()
-    }
