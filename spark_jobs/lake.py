@@ -5,7 +5,7 @@ holds is skipped. Why delta-rs and not Spark's writer: docs/adr/0002.
 """
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import pyarrow as pa
@@ -79,30 +79,6 @@ class Lake:
                 if attempt == _ATTEMPTS - 1:
                     raise
                 table.update_incremental()
-
-    def update(self, name: str, rows: pa.Table, condition: str, columns: Sequence[str]) -> int:
-        """Give stored rows the values of `columns` in the rows they match; returns how many were found.
-
-        `condition` joins the aliases `stored` and `revised` and should name dates and a span of time, so that few files
-        are read. Raises DeltaError when others changed the same files meanwhile: repeat it then.
-        """
-        try:
-            table = open_table(self.uri, name)
-        except TableNotFoundError:
-            return 0
-        found = (
-            table.merge(
-                rows,
-                condition,
-                source_alias="revised",
-                target_alias="stored",
-                writer_properties=_WRITER,
-                post_commithook_properties=PostCommitHookProperties(create_checkpoint=True, cleanup_expired_logs=False),
-            )
-            .when_matched_update({column: f"revised.{column}" for column in columns})
-            .execute()
-        )
-        return int(found["num_target_rows_updated"])
 
     def ensure(self, name: str, schema: pa.Schema, partition_by: str) -> DeltaTable:
         """The table as this lake makes it, whether it was there before or not."""

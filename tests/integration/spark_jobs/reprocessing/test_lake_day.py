@@ -10,6 +10,7 @@ import pytest
 from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
 from deltalake.exceptions import CommitFailedError
 
+from spark_jobs import lake_files
 from spark_jobs.reprocessing import lake_day
 from spark_jobs.reprocessing.lake_day import LakeDay
 
@@ -82,7 +83,7 @@ def test_a_day_may_become_empty(uri: str) -> None:
 
 
 def test_readers_may_skip_the_new_files_by_event_time(uri: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lake_day, "ROWS_PER_FILE", 4)
+    monkeypatch.setattr(lake_files, "ROWS_PER_FILE", 4)
     monkeypatch.setattr(lake_day, "_ROWS_AT_ONCE", 2)
     opened(uri).replace("from stored order by event_timestamp", "test")
     assert numbers(uri) == list(range(15))
