@@ -23,8 +23,10 @@ from spark_jobs.registry import RegistryAway, Schemas
 from spark_jobs.session import make_session
 from spark_jobs.settings import StreamSettings
 from spark_jobs.stream import metrics
+from spark_jobs.stream.checkpoint import next_positions
 from spark_jobs.stream.identity_window import IdentityWindow
 from spark_jobs.stream.lag import Lag
+from spark_jobs.stream.rehearsal import rehearse
 from spark_jobs.stream.shards import NotReady, Reading, Shard, Unfinished
 from spark_jobs.stream.sink import Sink
 from spark_jobs.stream.speed_layer import PURCHASES, SpeedLayer
@@ -128,6 +130,8 @@ class KeptQuery:
             try:
                 sink = self._sink(window)
                 reading = self._take(sink)
+                if next_positions(self._checkpoint) is None:
+                    rehearse(self._spark, partial(_registered, self._schemas), self._records)
                 query = self._start(sink, reading)
                 pauses = Pauses(self._stop)
                 self._watch(query, reading)
