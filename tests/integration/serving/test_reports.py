@@ -1,6 +1,5 @@
 """Every report on a real Postgres, against sums made here."""
 
-import math
 import random
 from collections import defaultdict
 from collections.abc import Sequence
@@ -14,8 +13,8 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from domain.sketch import bucket_of
 from serving.analytics.reports.catalogue import DECLINES, FINANCIAL, MERCHANTS, REPORTS, SOLUTIONS
-from serving.analytics.reports.composer import GAMMA
 from serving.analytics.reports.declaration import Dimension, Report
 from tests.integration.serving.conftest import Opener
 
@@ -215,9 +214,7 @@ async def test_percentiles_are_those_of_all_attempts_within_one_percent(
             "is_from_batch": True,
         }
         for (hour, processor), drawn in latencies.items()
-        for bucket, count in zip(
-            *np.unique([math.ceil(math.log(one) / math.log(GAMMA)) for one in drawn], return_counts=True), strict=True
-        )
+        for bucket, count in zip(*np.unique([bucket_of(one) for one in drawn], return_counts=True), strict=True)
     ]
     insert(
         superuser,
