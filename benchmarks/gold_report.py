@@ -43,15 +43,19 @@ def readers(seen: Seen) -> list[str]:
 
 def text(plan: Plan, run: Run) -> list[str]:
     """The result for people."""
-    beside = f"the stream writing {STREAM_RATE:,} purchases/s" if plan.beside_the_stream else "nothing else running"
+    beside = (
+        f"the stream writing {STREAM_RATE:,} purchases/s ({run.streamed_per_s:,.0f} payments/s arrived)"
+        if plan.beside_the_stream
+        else "nothing else running"
+    )
     errors = run.alone.errors + run.many.errors
     kinds = ", ".join(f"{count} × {kind}" for kind, count in sorted(errors.items()))
-    over = ", ".join(missed(run.many)) or "none"
+    over = "; ".join(missed(run.many)) or "none"
     return [
         "# Gold: how fast it answers",
         "",
-        f"{run.grown[-1].payments:,} payments in {plan.hours} hours, {beside} "
-        f"({run.streamed_per_s:,.0f} payments/s arrived). Each request is about the last 24 hours.",
+        f"{run.grown[-1].payments:,} payments in {plan.hours} hours, {beside}. "
+        "Each request is about the last 24 hours.",
         *_failures(run),
         "",
         f"## {plan.readers} readers at once",
