@@ -21,6 +21,8 @@ from local.platform import Platform
 
 VIEW_RUNS = 7
 VIEW_WITHIN_S = 120
+VIEWS_TOGETHER_MS = 30_000
+"""A view that took this long in all is not asked again."""
 DBT_WITHIN_S = 3600.0
 FILL_WITHIN_S = 3600
 ALONE_S = 60.0
@@ -177,12 +179,18 @@ def views(url: str, failures: dict[str, str]) -> Figures:
             if has_hours:
                 query += sql.SQL(" where hour >= now() - interval '24 hours'")
             try:
-                taken = [_timed(lambda: connection.execute(query).fetchall()) * 1000 for _ in range(VIEW_RUNS)]  # noqa: B023
+                found[view] = percentiles(np.array(_repeated(connection, query)))
             except psycopg.Error as error:
                 failures[view] = str(error).strip().partition("\n")[0]
-                continue
-            found[view] = percentiles(np.array(taken))
     return found
+
+
+def _repeated(connection: psycopg.Connection[tuple[Any, ...]], query: sql.Composed) -> list[float]:
+    """Milliseconds of a query, some times over, but not for long when it is slow."""
+    taken: list[float] = []
+    while len(taken) < VIEW_RUNS and sum(taken) < VIEWS_TOGETHER_MS:
+        taken.append(_timed(lambda: connection.execute(query).fetchall()) * 1000)
+    return taken
 
 
 def _streamed(platform: Platform) -> int:
