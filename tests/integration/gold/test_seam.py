@@ -1,8 +1,13 @@
-"""What keeps an hour from being counted twice when dbt runs twice at once."""
+"""What keeps an hour from being counted twice when dbt is killed, or run twice at once."""
+
+import time
 
 from spark_jobs.stream.cubes import CUBES
 from tests.integration.gold.conftest import Warehouse
+from tests.integration.gold.speed_layer import write_batch
+from tests.integration.gold.test_views import assert_views_equal, history, steady
 
+KILLED_AFTER_S = 2.5
 KEYS = {frozenset(cube.key) for cube in CUBES if cube.time == "hour"}
 _UNIQUE = """
 select
@@ -28,3 +33,21 @@ def test_every_counted_table_refuses_a_second_row_of_a_key(warehouse: Warehouse)
     assert len(found) >= 13
     assert all("hour" in columns for columns in found.values()), found
     assert set(found.values()) >= KEYS
+
+
+def test_views_are_exact_when_dbt_is_killed_and_when_it_runs_twice_at_once(empty_warehouse: Warehouse) -> None:
+    warehouse, attempts = empty_warehouse, history(seed=5)
+    counting = ("run", "--select", "tag:batch_layer")
+    with warehouse.connect("stream") as stream:
+        write_batch(stream, 1, attempts)
+        killed = warehouse.start_dbt(*counting)
+        time.sleep(KILLED_AFTER_S)
+        killed.kill()
+        killed.communicate()
+        steady()
+        assert_views_equal(warehouse, attempts)
+        # One of them may fail on a key that the other one was faster with; then it has written nothing there.
+        for running in [warehouse.start_dbt(*counting) for _ in range(2)]:
+            running.communicate()
+        steady()
+        assert_views_equal(warehouse, attempts)

@@ -18,7 +18,7 @@ from local.repository import ROOT
 from tests.integration.serving.test_main import wait_until_ready
 from tests.integration.serving.test_reports import ALL, fill
 
-SECONDS = int(os.environ.get("API_FUZZ_SECONDS", "25"))
+SECONDS = int(os.environ.get("API_FUZZ_SECONDS", "15"))
 # A cursor is any text to the document, and one of our own to the API: that valid data are accepted cannot be asked.
 CHECKS = (
     "not_a_server_error",
