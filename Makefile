@@ -60,6 +60,11 @@ test-unit: install ## Pure tests, in seconds
 test-integration: install ## Tests on real Kafka, registry, Spark, Delta and Postgres
 	$(DEV)/pytest tests/integration
 
+.PHONY: test-api-fuzz
+test-api-fuzz: install ## Ten minutes of requests made of the OpenAPI document; API_FUZZ_SECONDS=60 for one
+	API_FUZZ_SECONDS=$(or $(API_FUZZ_SECONDS),600) $(DEV)/pytest -v -o faulthandler_timeout=3600 \
+		tests/integration/serving/test_conformance.py
+
 .PHONY: test-e2e
 test-e2e: install ## One run of the whole platform
 	$(DEV)/pytest tests/e2e

@@ -1,272 +1,294 @@
-"""Payments by the million, made inside Postgres: what a day of the stream would have left there, without the day."""
+"""Payments by the million, made inside Postgres: what a day of the stream would have left there, without the day.
 
-from collections.abc import Callable, Iterator, Mapping
-from datetime import datetime, timedelta
+The server multiplies a sample: each copy of a purchase gets ids of its own and times some milliseconds on. A day that
+has no partition yet gets one that is filled before it has indexes and before it is part of the table. The aggregates
+are those that the stream's own code makes of the sample's rows, as often as each was copied.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from itertools import groupby
 from typing import Any
 
+import numpy as np
 import psycopg
+import pyarrow as pa
+import pyarrow.compute as pc
 from psycopg import sql
 
-from domain.contracts import reference
-from domain.money import minor_unit_exponent
+from benchmarks.gold_sample import EXTRA, HOUR_MS, MINUTE_MS, Sample, copies, draw, most_copies, times_copied
+from spark_jobs.exchange import copy_in
+from spark_jobs.stream import cubes
+from spark_jobs.stream.detail import PAYMENTS, TRANSACTIONS, DetailTable
 
 ONE_HOUR = timedelta(hours=1)
-MERCHANTS = 400
-HUNDREDTHS = 100
-FRAUD_SHARE = 0.004
-"""Of the purchases, how many are fraud by their checkout. Other checkouts tell the views nothing and are left out."""
+APART_MS = 61
+"""Between two copies of a row."""
+COPIES_PER_HOUR = 4096
+BYTES_PER_PAYMENT = 430
+"""Of a payment's row with its index and its part of the aggregates; measured with a million."""
+SORTING_BYTES = 90
+"""Of a payment while its partition's key is sorted."""
+SPARE_BYTES = 6 * 10**9
+"""For the write-ahead log, the batch layer, and the lake of the stream beside."""
+
+SESSION = {
+    "timezone": "UTC",
+    # One minute after the other, each looked up: any other plan would lose their order.
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+    "enable_material": "off",
+    "temp_buffers": "256MB",
+    "maintenance_work_mem": "512MB",
+}
 
 Connection = psycopg.Connection[tuple[Any, ...]]
-Told = Callable[[int, int], None]
-"""Is told the number of the hour that was filled, and its rows; 0 when it had been filled before."""
+Told = Callable[[str], None]
 
 
-def fill(connection: Connection, end: datetime, hours: int, payments_per_hour: int, told: Told) -> int:
-    """Add the payments of whole hours up to `end`, hour by hour; returns the rows that were added.
+@dataclass(frozen=True)
+class Filled:
+    """What a fill added."""
 
-    Each hour is one transaction with its minutes and its version, so a fill that was ended goes on where it was. The
-    connection is autocommitting, of the owner of schema live or a superuser.
+    payments: int
+    frauds: int
+    seconds: float
+    """Of the server's work: without drawing the sample."""
+
+
+def bytes_needed(payments: int) -> int:
+    """Room on the disk for this many payments while they are loaded."""
+    return payments * (BYTES_PER_PAYMENT + SORTING_BYTES) + SPARE_BYTES
+
+
+def fill(connection: Connection, end: datetime, hours: int, payments: int, told: Told) -> Filled:
+    """Add `payments` in whole hours up to `end`; hours that have payments already stay as they are.
+
+    Each day is one transaction, so a fill that was ended goes on with the day where it was. The connection is
+    autocommitting, of the owner of schema live or a superuser, and nobody else writes meanwhile.
     """
-    added = 0
-    connection.execute("set timezone = 'UTC'")
-    for number in range(hours):
-        began = end - (hours - number) * ONE_HOUR
-        rows = _fill_hour(connection, began, payments_per_hour)
-        added += rows
-        told(number + 1, rows)
+    for name, value in SESSION.items():
+        connection.execute(sql.SQL("set {} = {}").format(sql.Identifier(name), sql.Literal(value)))
+    found = connection.execute("select hour from live.payment_hours").fetchall()
+    wanted = [end - number * ONE_HOUR for number in range(hours, 0, -1)]
+    missing = [hour for hour in wanted if (hour,) not in found]
+    if not missing:
+        told("every hour is there already")
+        return Filled(0, 0, 0.0)
+    sample = draw(payments // hours, told)
+    filling = _Filling(connection, sample, copies(sample, payments, [_number(hour) for hour in wanted]), told)
+    filling.stage()
+    for day, of_day in groupby(missing, key=datetime.date):
+        filling.add(day, list(of_day), len(missing))
     _settle(connection, end)
-    return added
+    return Filled(filling.payments, filling.frauds, filling.seconds)
 
 
-def _fill_hour(connection: Connection, began: datetime, payments: int) -> int:
-    if connection.execute("select 1 from live.payment_hours where hour = %s", [began]).fetchone():
-        return 0
-    values = {**_choices(), "began": began, "payments": payments, "merchants": MERCHANTS, "fraud": FRAUD_SHARE}
-    with connection.transaction():
-        for table in ("payments", "transactions"):
-            connection.execute("select live.ensure_partitions(%s, array[%s::date])", [table, began.date()])
-        connection.execute("select setseed(%s)", [(began.timestamp() / 3600) % 1000 / 1000])
-        for statement in (_PAYMENTS, _FRAUDS, _MINUTES, _DECLINE_MINUTES):
-            connection.execute(statement, values)
-        connection.execute("insert into live.payment_hours values (%s, 1)", [began])
-    return payments
+class _Filling:
+    """The state of one fill: what is to be copied, and how far it is."""
+
+    def __init__(self, connection: Connection, sample: Sample, begun_in: Callable[[int], float], told: Told) -> None:
+        self._connection = connection
+        self._sample = sample
+        self._begun_in = begun_in
+        self._told = told
+        self._began = time.monotonic()
+        self._hours = 0
+        self.payments = 0
+        self.frauds = 0
+
+    @property
+    def seconds(self) -> float:
+        return time.monotonic() - self._began
+
+    def stage(self) -> None:
+        """Put the sample where the server can multiply it."""
+        with self._connection.cursor() as cursor:
+            for table, rows in ((PAYMENTS, self._sample.payments), (TRANSACTIONS, self._sample.frauds)):
+                name = _staged(table)
+                cursor.execute(sql.SQL("drop table if exists {}").format(name))
+                cursor.execute(
+                    sql.SQL("create temporary table {} (like live.{}, {})").format(
+                        name,
+                        sql.Identifier(table.name),
+                        sql.SQL(", ").join(sql.SQL(f"{column} {kind}") for column, kind in EXTRA.items()),
+                    )
+                )
+                copy_in(cursor, name, rows)
+                cursor.execute(sql.SQL("create index on {} (minute); analyze {}").format(name, name))
+
+    def add(self, day: date, hours: Sequence[datetime], of_all: int) -> None:
+        """Add hours of one day."""
+        with self._connection.transaction(), self._connection.cursor() as cursor:
+            targets = {table: _target(cursor, table, day) for table in (PAYMENTS, TRANSACTIONS)}
+            for hour in hours:
+                limits = self._limits(hour)
+                self.payments += self._copy(cursor, PAYMENTS, targets[PAYMENTS], hour, limits)
+                self.frauds += self._copy(cursor, TRANSACTIONS, targets[TRANSACTIONS], hour, limits)
+                _add_aggregates(cursor, self._sample.payments, hour, limits)
+                self._hours += 1
+                rate, left = self.payments / self.seconds, (of_all - self._hours) * self.seconds / self._hours
+                self._told(
+                    f"hour {self._hours} of {of_all}: {self.payments:,} payments, {rate:,.0f}/s, some {left:.0f} s left"
+                )
+            for table, target in targets.items():
+                self._told(f"indexes of {table.name}, {day}")
+                _attach(cursor, table, target, day)
+
+    def _limits(self, hour: datetime) -> list[float]:
+        return [self._begun_in(_number(hour) - back) for back in range(self._sample.most_hours_after + 1)]
+
+    def _copy(
+        self, cursor: psycopg.Cursor[Any], table: DetailTable, target: sql.Identifier, hour: datetime,
+        limits: Sequence[float],
+    ) -> int:  # fmt: skip
+        statement = sql.SQL(_MULTIPLY).format(
+            target=target,
+            columns=sql.SQL(", ").join(map(sql.Identifier, table.columns)),
+            values=sql.SQL(", ").join(
+                sql.SQL(_OWN[column]) if column in _OWN else sql.Identifier("sample", column)
+                for column in table.columns
+            ),
+            sample=_staged(table),
+        )
+        values = {
+            "hour": hour,
+            "number": _number(hour),
+            "limits": list(limits),
+            "most": most_copies(limits),
+            "apart_ms": APART_MS,
+            "minute_ms": MINUTE_MS,
+            "copies_per_hour": COPIES_PER_HOUR,
+        }
+        return cursor.execute(statement, values).rowcount
+
+
+def _add_aggregates(cursor: psycopg.Cursor[Any], sample: pa.Table, hour: datetime, limits: Sequence[float]) -> None:
+    """What the stream would have added to its cubes with the payments of an hour, and the hour's first version."""
+    since_hour = pa.array(sample["minute"].to_numpy() * MINUTE_MS * 1000, pa.duration("us"))
+    rows = sample.select(list(cubes.INPUT))
+    at = rows.schema.get_field_index("event_timestamp")
+    rows = rows.set_column(at, "event_timestamp", pc.add(pa.scalar(hour, pa.timestamp("us", "UTC")), since_hour))
+    counts = times_copied(sample, limits)
+    added = {int(times): cubes.added_by(rows.filter(pa.array(counts == times))) for times in np.unique(counts) if times}
+    for cube in cubes.CUBES:
+        copy_in(
+            cursor, sql.Identifier("live", cube.name), _together(cube, {n: of[cube.name] for n, of in added.items()})
+        )
+    if added:
+        cursor.execute("insert into live.payment_hours (hour, version) values (%s, 1)", [hour])
+
+
+def _together(cube: cubes.Cube, added: dict[int, pa.Table]) -> pa.Table:
+    """The sums of what was added so many times."""
+    multiplied = []
+    for times, rows in added.items():
+        sums = [pc.multiply(rows[name], times) if name in cube.measures else rows[name] for name in cube.columns]
+        multiplied.append(pa.table(sums, names=list(cube.columns)))
+    together = pa.concat_tables(multiplied).group_by(list(cube.key), use_threads=False)
+    summed = together.aggregate([(name, "sum") for name in cube.measures])
+    return summed.select([*cube.key, *(f"{name}_sum" for name in cube.measures)]).rename_columns(cube.columns)
+
+
+def _target(cursor: psycopg.Cursor[Any], table: DetailTable, day: date) -> sql.Identifier:
+    """Where the rows of a day go: the table itself when it has that day, else a new one beside it, without indexes."""
+    name = f"{table.name}_{day:%Y%m%d}"
+    if cursor.execute("select to_regclass(%s)", [f"live.{name}"]).fetchone() != (None,):
+        return sql.Identifier("live", table.name)
+    target = sql.Identifier("live", name)
+    # The condition is what spares attaching it a look at every row.
+    cursor.execute(
+        sql.SQL(
+            "create table {} (like live.{} including all excluding indexes, constraint of_the_day "
+            "check (event_timestamp >= {} and event_timestamp < {}))"
+        ).format(target, sql.Identifier(table.name), *_bounds(day))
+    )
+    cursor.execute(sql.SQL("alter table {} owner to payments_owner").format(target))
+    return target
+
+
+def _attach(cursor: psycopg.Cursor[Any], table: DetailTable, target: sql.Identifier, day: date) -> None:
+    """Make a day's own table, if it has one, part of the whole, which gives it the indexes of the whole."""
+    whole = sql.Identifier("live", table.name)
+    if target == whole:
+        return
+    cursor.execute(
+        sql.SQL("alter table {} attach partition {} for values from ({}) to ({})").format(whole, target, *_bounds(day))
+    )
+    cursor.execute(sql.SQL("alter table {} drop constraint of_the_day").format(target))
+
+
+def _bounds(day: date) -> tuple[sql.Literal, sql.Literal]:
+    midnight = datetime(day.year, day.month, day.day, tzinfo=UTC)
+    return sql.Literal(midnight), sql.Literal(midnight + timedelta(days=1))
 
 
 def _settle(connection: Connection, end: datetime) -> None:
-    """Say how far the rows reach, and give the planner what autovacuum would have by then."""
+    """Say how far the rows reach, and do what autovacuum would have done by then."""
     connection.execute(
         "insert into live.progress values ('filled', 1, %s, clock_timestamp()) on conflict (query) do update "
         "set newest_event_at = excluded.newest_event_at, committed_at = excluded.committed_at",
         [end],
     )
-    for (index,) in connection.execute(_BLOCK_RANGE_INDEXES).fetchall():
-        connection.execute("select brin_summarize_new_values(%s::regclass)", [index])
-    for table in ("payments", "transactions", "payment_minutes", "decline_minutes", "payment_hours"):
-        connection.execute(sql.SQL("analyze {}").format(sql.Identifier("live", table)))
+    for table in (PAYMENTS.name, TRANSACTIONS.name, "payment_hours", *(cube.name for cube in cubes.CUBES)):
+        connection.execute(sql.SQL("vacuum (analyze) {}").format(sql.Identifier("live", table)))
 
 
-def copy_cubes(connection: Connection) -> Iterator[tuple[str, int]]:
-    """Give the stream's hourly cubes what the batch layer counted: the sums are the same. Name and rows of each."""
-    for live, counted, columns in connection.execute(_CUBES).fetchall():
-        names = sql.SQL(", ").join(map(sql.Identifier, columns))
-        statement = sql.SQL("insert into {} ({}) select {} from {} on conflict do nothing").format(
-            sql.Identifier("live", live), names, names, sql.Identifier("gold", counted)
-        )
-        yield live, connection.execute(statement).rowcount
+def empty(connection: Connection) -> None:
+    """Take out all that was filled or streamed, and what the batch layer counted of it."""
+    days = connection.execute(
+        "select inhrelid::regclass::text from pg_inherits "
+        "where inhparent in ('live.payments'::regclass, 'live.transactions'::regclass)"
+    ).fetchall()
+    for (partition,) in days:
+        connection.execute(sql.SQL("drop table {}").format(sql.Identifier(*partition.split("."))))
+    counted = connection.execute(
+        "select tablename from pg_tables where schemaname = 'gold' and tablename ~ '^int_'"
+    ).fetchall()
+    names = [("live", name) for name in ("payment_hours", "progress", *(cube.name for cube in cubes.CUBES))]
+    names += [("gold", name) for (name,) in counted]
+    connection.execute(sql.SQL("truncate {}").format(sql.SQL(", ").join(sql.Identifier(*name) for name in names)))
 
 
-def _choices() -> dict[str, list[Any]]:
-    """A hundred picks of each kind, as often as its share says: one draw of a hundredth takes one."""
-    known = reference()
-    countries = _weighted({str(number): country["share"] for number, country in enumerate(known["countries"])})
-    drawn = [known["countries"][int(number)] for number in countries]
-    return {
-        "countries": [country["code"] for country in drawn],
-        "currencies": [country["currency"] for country in drawn],
-        "issuers": [country["issuers"][place % len(country["issuers"])] for place, country in enumerate(drawn)],
-        "units": [10 ** minor_unit_exponent(country["currency"]) for country in drawn],
-        "rates": [known["currencies"][country["currency"]] for country in drawn],
-        "segments": _weighted(known["segments"]),
-        "networks": _weighted(known["networks"]),
-        "processors": known["processors"]["names"],
-        "solutions": known["solutions"]["names"],
-        "reasons": list(known["decline_reasons"]),
-    }
+def _staged(table: DetailTable) -> sql.Identifier:
+    return sql.Identifier(f"sampled_{table.name}")
 
 
-def _weighted(shares: Mapping[str, float]) -> list[str]:
-    """A hundred names, each as often as its share; the last fills up."""
-    names = [name for name, share in shares.items() for _ in range(round(share * HUNDREDTHS))]
-    return (names + [list(shares)[-1]] * HUNDREDTHS)[:HUNDREDTHS]
+def _number(hour: datetime) -> int:
+    return int(hour.timestamp() * 1000) // HOUR_MS
 
 
-# Draws first, facts from draws second: a draw that two facts share has to be drawn once. A merchant keeps its country
-# and segment, few merchants sell much, amounts and latencies are log-normal, risk is rare, a retry follows a reason.
-_PAYMENTS = """
-insert into live.payments (
-    event_id, transaction_id, event_timestamp,
-    merchant_id, merchant_segment, merchant_country, issuer_country, issuer, card_network, card_bin,
-    amount_minor, amount_usd_minor, currency, payment_solution, processor, uses_3ds, three_ds_outcome, is_network_token,
-    fraud_score, aml_risk_score, device_trust_score, velocity_score,
-    attempt_number, previous_decline_reason, minutes_since_decline, is_approved, decline_reason,
-    processing_latency_ms, fee_minor, pipeline_error, schema_version,
-    risk_tier, amount_bucket, is_cross_border, composite_risk_score,
-    is_late, arrived_at, source_partition, source_offset
+# A copy of an id ends with the number of its copy, which no other copy of this or another hour has.
+_OWN_ID = (
+    "left(sample.{}, 28) "
+    "|| lpad(to_hex((%(number)s::bigint - sample.hours_after) * %(copies_per_hour)s + copy.copy), 8, '0')"
 )
-with placed as (
-    select
-        drawn.*,
-        1 + merchant %% 100 as home,
-        coalesce(abroad, 1 + merchant %% 100) as issuer,
-        luck < 0.9 - 0.35 * fraud_score - 0.05 * (attempt_number > 1)::integer as is_approved
-    -- Not a step of its own: Postgres would write it to disk first.
-    from (
-        select
-            n,
-            %(began)s::timestamptz + (n - 1) * interval '1 hour' / %(payments)s as event_timestamp,
-            (%(merchants)s * random() ^ 2)::integer %% %(merchants)s as merchant,
-            case when random() < 0.85 then null else 1 + floor(random() * 100)::integer end as abroad,
-            1 + floor(random() * 100)::integer as network,
-            1 + floor(random() * 3)::integer as processor,
-            1 + floor(random() ^ 2 * 3)::integer as solution,
-            1 + floor(random() ^ 2 * cardinality(%(reasons)s::text[]))::integer as reason,
-            1 + floor(random() ^ 2 * cardinality(%(reasons)s::text[]))::integer as earlier_reason,
-            exp(3.4 + 1.1 * sqrt(-2 * ln(1 - random())) * cos(2 * pi() * random())) as amount,
-            exp(5.2 + 0.5 * sqrt(-2 * ln(1 - random())) * cos(2 * pi() * random())) as latency,
-            random() ^ 4 as fraud_score,
-            case when random() < 0.94 then 1 else 2 + floor(random() ^ 3 * 4)::integer end as attempt_number,
-            random() as luck,
-            random() as challenge,
-            random() as rare
-        from generate_series(1, %(payments)s) as n
-    ) as drawn
-),
-
-priced as (
-    select
-        placed.*,
-        greatest(1, floor(amount / (%(rates)s::double precision[])[home] * (%(units)s::integer[])[home]))::bigint
-            as amount_minor
-    from placed
+_OWN_TIME = (
+    "%(hour)s::timestamptz + sample.minute * interval '1 minute' "
+    "+ ((sample.past_minute_ms + copy.copy * %(apart_ms)s) %% %(minute_ms)s) * interval '1 millisecond'"
 )
+_OWN = {
+    "event_id": _OWN_ID.format("event_id"),
+    "transaction_id": _OWN_ID.format("transaction_id"),
+    "event_timestamp": _OWN_TIME,
+    "arrived_at": f"{_OWN_TIME} + sample.arrival_lag_ms * interval '1 millisecond'",
+    "source_partition": "sample.number %% 2",
+    "source_offset": "(%(number)s::bigint * %(copies_per_hour)s + copy.copy) * 1000000 + sample.number",
+}
+"""What is a copy's own; it has all else from the sample."""
 
-select
-    format('%%s-%%s', extract(epoch from %(began)s::timestamptz)::bigint, n),
-    format('p%%s-%%s', extract(epoch from %(began)s::timestamptz)::bigint, n),
-    event_timestamp,
-    format('m-%%s', lpad(merchant::text, 5, '0')),
-    (%(segments)s::text[])[1 + (merchant * 37) %% 100],
-    (%(countries)s::text[])[home],
-    (%(countries)s::text[])[issuer],
-    (%(issuers)s::text[])[issuer],
-    (%(networks)s::text[])[network],
-    (400000 + issuer)::text,
-    amount_minor,
-    floor(amount_minor::numeric / (%(units)s::integer[])[home] * (%(rates)s::numeric[])[home] * 100 + 0.5)::bigint,
-    (%(currencies)s::text[])[home],
-    (%(solutions)s::text[])[solution],
-    (%(processors)s::text[])[processor],
-    (%(solutions)s::text[])[solution] = '3ds',
-    case
-        when (%(solutions)s::text[])[solution] <> '3ds' then null
-        when challenge < 0.7 then 'frictionless'
-        when challenge < 0.92 then 'challenge_passed'
-        else 'challenge_failed'
-    end,
-    (%(solutions)s::text[])[solution] = 'network_token',
-    fraud_score,
-    fraud_score / 2,
-    1 - fraud_score,
-    fraud_score,
-    attempt_number,
-    case when attempt_number > 1 then (%(reasons)s::text[])[earlier_reason] end,
-    case when attempt_number > 1 then exp(8 * challenge) end,
-    is_approved,
-    case when not is_approved then (%(reasons)s::text[])[reason] end,
-    greatest(1, (latency * (0.7 + 0.3 * processor))::integer),
-    amount_minor / 50,
-    rare < 0.002,
-    1,
-    case when fraud_score < 0.3 then 'LOW' when fraud_score < 0.7 then 'MEDIUM' else 'HIGH' end,
-    case when amount < 10 then 'micro' when amount < 100 then 'small' when amount < 1000 then 'medium' else 'large' end,
-    (%(countries)s::text[])[home] <> (%(countries)s::text[])[issuer],
-    fraud_score,
-    rare > 0.999,
-    event_timestamp,
-    n %% 2,
-    n
-from priced
-"""
-
-_OF_THE_HOUR = (
-    "from live.payments where event_timestamp >= %(began)s and event_timestamp < %(began)s + interval '1 hour'"
-)
-
-_FRAUDS = f"""
-insert into live.transactions (
-    transaction_id, event_timestamp, user_id, amount, merchant, is_fraud, payment_method, city, country, device_id,
-    amount_category, is_high_value, is_late, arrived_at, source_partition, source_offset
-)
-select
-    transaction_id, event_timestamp, source_offset %% 400000, amount_usd_minor / 100.0, merchant_id, true,
-    'credit_card', null, merchant_country, 'd-' || source_offset %% 500000,
-    amount_bucket, amount_usd_minor > 100000, false, arrived_at, source_partition, source_offset
-{_OF_THE_HOUR} and attempt_number = 1 and random() < %(fraud)s
-"""
-
-_MINUTES = f"""
-insert into live.payment_minutes (
-    minute, currency, merchant_segment, attempts, approved, first_attempts, first_attempts_approved,
-    amount_minor, approved_amount_minor, amount_usd_minor, approved_amount_usd_minor, fee_minor, latency_ms,
-    high_risk, late
-)
-select
-    date_trunc('minute', event_timestamp), currency, merchant_segment,
-    count(*), count(*) filter (where is_approved),
-    count(*) filter (where attempt_number = 1), count(*) filter (where attempt_number = 1 and is_approved),
-    sum(amount_minor), coalesce(sum(amount_minor) filter (where is_approved), 0),
-    sum(amount_usd_minor), coalesce(sum(amount_usd_minor) filter (where is_approved), 0),
-    sum(fee_minor), sum(processing_latency_ms),
-    count(*) filter (where risk_tier = 'HIGH'), count(*) filter (where is_late)
-{_OF_THE_HOUR}
-group by 1, 2, 3
-"""
-
-_DECLINE_MINUTES = f"""
-insert into live.decline_minutes (minute, decline_reason, currency, declines, amount_minor, amount_usd_minor)
-select
-    date_trunc('minute', event_timestamp), decline_reason, currency, count(*), sum(amount_minor), sum(amount_usd_minor)
-{_OF_THE_HOUR} and not is_approved
-group by 1, 2, 3
-"""
-
-_BLOCK_RANGE_INDEXES = """
-select index.oid::regclass::text
-from pg_class as index
-join pg_index on pg_index.indexrelid = index.oid
-join pg_inherits on pg_inherits.inhrelid = pg_index.indrelid
-where index.relam = (select oid from pg_am where amname = 'brin') and index.relkind = 'i'
-    and pg_inherits.inhparent in ('live.payments'::regclass, 'live.transactions'::regclass)
-"""
-
-# A cube of the stream and its counterpart have the same columns, but for the version that the counterpart counted.
-_CUBES = """
-with columns as (
-    select
-        pg_class.relnamespace::regnamespace::text as place,
-        pg_class.relname as name,
-        array_agg(attname::text order by attname::text) filter (where attname <> 'version') as names
-    from pg_class
-    join pg_attribute on pg_attribute.attrelid = pg_class.oid
-    where attnum > 0 and not attisdropped and relkind = 'r'
-        and (relnamespace = 'live'::regnamespace and relname ~ '_hours$'
-            or relnamespace = 'gold'::regnamespace and relname ~ '^int_')
-    group by 1, 2
-)
-
-select live.name, gold.name, live.names
-from columns as live
-join columns as gold on gold.place = 'gold' and gold.names = live.names
-where live.place = 'live' and live.names <> array['hour']
-order by live.name
+# Minute by minute, so that rows come in the order of their times as they do from the stream.
+_MULTIPLY = """
+insert into {target} ({columns})
+select {values}
+from generate_series(0, 59) as minute
+cross join generate_series(0, %(most)s - 1) as copy
+cross join lateral (
+    select * from {sample} as one
+    where one.minute = minute.minute
+        and copy.copy + one.purchase_rank < (%(limits)s::double precision[])[1 + one.hours_after]
+    offset 0
+) as sample
 """

@@ -23,6 +23,7 @@ from serving.analytics.reports import routes as report_routes
 from serving.analytics.reports.sharing import Answers, SharedCall
 from serving.analytics.repository import Analytics, PostgresAnalytics
 from serving.console import routes as console_routes
+from serving.crowd import CrowdMiddleware
 from serving.database import Database, Pool, create_pool
 from serving.dependencies import Clock
 from serving.health import probes
@@ -88,6 +89,8 @@ def create_app(
     app.state.audit_log = AuditLog(audit_writer or AuditWriter(settings.database_url.get_secret_value()))
     key_ring = KeyRing(keys or PostgresKeys(database), clock, settings.key_cache_seconds)
     app.add_middleware(AccessMiddleware, keys=key_ring, is_key_required=settings.keys_required)
+    # Inside the record, so that a refusal is in it too; outside of what looks keys up.
+    app.add_middleware(CrowdMiddleware, most=settings.requests_at_once)
     app.add_middleware(AuditMiddleware, audit=app.state.audit_log, clock=clock)
     _install_metrics(app, pool)
     app.add_middleware(GZipMiddleware, minimum_size=1000, compresslevel=5)

@@ -28,6 +28,9 @@ class ApiSettings(BaseSettings):
     statement_timeout_ms: int = Field(default=5_000, ge=100, le=60_000)
     """Postgres cancels a query that runs longer."""
 
+    requests_at_once: int = Field(default=256, ge=1, le=10_000)
+    """Most requests being answered at once; more are refused with 503. Probes and live streams do not count."""
+
     keys_required: bool = False
     """Whether everything but health, metrics and static files needs a key; else anybody may read analytics."""
     key_cache_seconds: float = Field(default=5.0, ge=0, le=300)

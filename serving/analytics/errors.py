@@ -17,6 +17,14 @@ class StoreBusy(StoreUnavailable):
     retry_after = 2
 
 
+class TooManyRequests(StoreUnavailable):
+    """More requests at once than can be answered soon."""
+
+    title = "Too many requests at once"
+    slug = "too-many-requests"
+    retry_after = 1
+
+
 class ViewsNotBuilt(StoreUnavailable):
     """The database answers, but the gold views (or a column of them) do not exist."""
 

@@ -3,6 +3,7 @@
 import base64
 import binascii
 import json
+import unicodedata
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
@@ -13,6 +14,7 @@ from serving.analytics.repository import Cursor, TrendQuery
 
 LONGEST_RANGE = timedelta(days=366)
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
+_CONTROLS = frozenset({"Cc", "Cs", "Zl", "Zp"})
 LATEST = datetime(2100, 1, 1, tzinfo=UTC)
 
 
@@ -28,9 +30,9 @@ def _as_utc(value: datetime) -> datetime:
     return instant.astimezone(UTC)
 
 
-def _plain(value: str) -> str:
-    """Postgres takes no NUL and no half of a surrogate pair in a text."""
-    if not value.isprintable():
+def plain(value: str) -> str:
+    """Any text but control characters and line ends: Postgres takes no NUL and no half of a surrogate pair."""
+    if any(unicodedata.category(character) in _CONTROLS for character in value):
         raise ValueError("expected text without control characters")
     return value
 
@@ -39,7 +41,7 @@ def decode_cursor(value: str) -> Cursor:
     """The cursor behind its text; ValueError when it is none."""
     try:
         hour, segment, currency = json.loads(base64.urlsafe_b64decode(value))
-        return Cursor(_as_utc(datetime.fromisoformat(hour)), _plain(segment), _plain(currency))
+        return Cursor(_as_utc(datetime.fromisoformat(hour)), plain(segment), plain(currency))
     except (ValueError, TypeError, AttributeError, binascii.Error):
         raise ValueError("not a cursor of this endpoint; pass next_cursor of the page before, unchanged") from None
 
@@ -83,7 +85,7 @@ class TrendParameters(Parameters):
         description="End (exclusive), ISO 8601. At most 366 days after `from`. Default: now, or that.",
         examples=["2026-03-02T00:00:00Z"],
     )
-    segment: Annotated[str, StringConstraints(min_length=1, max_length=64), AfterValidator(_plain)] | None = Field(
+    segment: Annotated[str, StringConstraints(min_length=1, max_length=64), AfterValidator(plain)] | None = Field(
         default=None, description="Only this merchant segment.", examples=["Travel"]
     )
     currency: str | None = Field(

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Depends, Query, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from serving.access.callers import Scope
@@ -11,8 +11,10 @@ from serving.analytics.errors import ViewsNotBuilt
 from serving.analytics.feed import Snapshot
 from serving.analytics.models import Kpi, LiveKpi, TrendPoint, TrendsReply, Window
 from serving.analytics.parameters import TrendParameters, WindowParameters, encode_cursor
+from serving.analytics.replies import RepliesDep, answer
+from serving.analytics.reports.sharing import Answer
 from serving.analytics.repository import Cursor, TrendQuery
-from serving.dependencies import AnalyticsDep, ClockDep, FeedDep, RowCountDep, requires
+from serving.dependencies import AnalyticsDep, ClockDep, FeedDep, requires
 from serving.problems import FORBIDDEN, INVALID, UNAUTHORISED, UNAVAILABLE
 
 router = APIRouter(
@@ -23,36 +25,46 @@ router = APIRouter(
 )
 
 
-@router.get("/kpis")
-async def kpis(analytics: AnalyticsDep, parameters: Annotated[WindowParameters, Query()]) -> Kpi:
+@router.get("/kpis", response_model=Kpi)
+async def kpis(
+    analytics: AnalyticsDep, replies: RepliesDep, parameters: Annotated[WindowParameters, Query()]
+) -> Response:
     """Headline figures of one window."""
-    kpi = await analytics.kpi(parameters.window)
-    if kpi is None:
-        raise ViewsNotBuilt("v_executive_kpis has no row for this window: run dbt build.")
-    return kpi
+
+    async def make() -> Answer:
+        kpi = await analytics.kpi(parameters.window)
+        if kpi is None:
+            raise ViewsNotBuilt("v_executive_kpis has no row for this window: run dbt build.")
+        return answer(kpi, 1)
+
+    return await replies.of_this_second(("kpis", parameters), make)
 
 
-@router.get("/trends")
+@router.get("/trends", response_model=TrendsReply)
 async def trends(
     analytics: AnalyticsDep,
     clock: ClockDep,
-    count_rows: RowCountDep,
+    replies: RepliesDep,
     parameters: Annotated[TrendParameters, Query()],
-) -> TrendsReply:
+) -> Response:
     """Hourly approvals, oldest first, optionally by merchant segment or currency; page by `next_cursor`."""
-    query = parameters.query(clock())
-    freshness = await analytics.freshness()
-    points = await analytics.trends(query)
-    page, more = points[: parameters.limit], len(points) > parameters.limit
-    count_rows(len(page))
-    return TrendsReply(
-        newest_event_at=freshness.newest_event_at,
-        data_through=freshness.data_through,
-        start=query.start,
-        end=query.end,
-        points=page,
-        next_cursor=encode_cursor(_key(page[-1], query)) if more else None,
-    )
+
+    async def make() -> Answer:
+        query = parameters.query(clock())
+        freshness = await analytics.freshness()
+        points = await analytics.trends(query)
+        page, more = points[: parameters.limit], len(points) > parameters.limit
+        reply = TrendsReply(
+            newest_event_at=freshness.newest_event_at,
+            data_through=freshness.data_through,
+            start=query.start,
+            end=query.end,
+            points=page,
+            next_cursor=encode_cursor(_key(page[-1], query)) if more else None,
+        )
+        return answer(reply, len(page))
+
+    return await replies.of_this_second(("trends", parameters), make)
 
 
 def _key(point: TrendPoint, query: TrendQuery) -> Cursor:

@@ -14,6 +14,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from domain.sketch import GAMMA
+
 NO_REASON = "unstated"
 """Stands for the reason of a decline that names none."""
 NO_OUTCOME = "none"
@@ -34,8 +36,6 @@ INPUT: Mapping[str, pa.DataType] = {
 """The columns of an attempt that cubes are made of, and their types."""
 MOST_ATTEMPTS = 5
 """From this attempt on, retries are counted together."""
-GAMMA = 1.01 / 0.99
-"""Ratio of the bounds of a latency bucket: whatever lies in it differs from its middle by 1 % at most."""
 _WAITS = ((5, "under_5_minutes"), (60, "under_1_hour"), (1440, "under_1_day"))
 _LONG_WAIT, _NO_WAIT = "longer", "unknown"
 _SAFE_PRODUCT = 2.0**62
@@ -177,7 +177,7 @@ def fee_usd_minor(fee: pa.Array, amount: pa.Array, amount_usd: pa.Array) -> pa.A
 
 
 def latency_buckets(milliseconds: pa.Array) -> pa.Array:
-    """The bucket of each latency: the least k with a bound, GAMMA to the power of k, that is not below it."""
+    """`domain.sketch.bucket_of` of each latency."""
     logs = np.log(np.maximum(np.asarray(milliseconds.to_numpy(zero_copy_only=False)), 1).astype(np.float64))
     return pa.array(np.ceil(logs / log(GAMMA)).astype(np.int32))
 

@@ -7,10 +7,8 @@ from typing import Any
 
 from psycopg import sql
 
+from domain.sketch import GAMMA
 from serving.analytics.reports.declaration import Kind, Measure, Percentiles, Ratio, Report
-
-GAMMA = 1.01 / 0.99
-"""Growth of the latency buckets: bucket k holds what is over GAMMA**(k-1) and up to GAMMA**k milliseconds."""
 
 FilterValue = str | int | bool
 
@@ -124,6 +122,7 @@ def _percentile_steps(query: ReportQuery, percentiles: Percentiles) -> list[sql.
 
 
 def _quantile(name: str, share: float) -> sql.Composed:
+    """The middle of the bucket in which a quantile lies, as `domain.sketch.middle_of`."""
     return sql.SQL(
         "round((2 * power({gamma}::double precision, min(bucket) filter (where through > {share} * (total - 1)))"
         " / ({gamma} + 1))::numeric, 3) as {name}"

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Depends, Header, Query, Request, Response
 
 from serving.access.callers import Scope
 from serving.analytics.models import DeclinesReply, Progress, Window
+from serving.analytics.replies import HEADERS, RepliesDep, answer
 from serving.analytics.reports.catalogue import DECLINES, MERCHANTS, REPORTS
 from serving.analytics.reports.composer import ReportQuery
 from serving.analytics.reports.declaration import Report
@@ -17,14 +18,13 @@ from serving.analytics.reports.parameters import (
     ReportParameters,
     parameters_model,
 )
-from serving.analytics.reports.sharing import Answer, Answers, SharedCall
-from serving.dependencies import AnalyticsDep, CallerDep, ClockDep, RowCountDep, requires
+from serving.analytics.reports.sharing import Answer
+from serving.dependencies import AnalyticsDep, CallerDep, ClockDep, requires
 from serving.problems import FORBIDDEN, INVALID, UNAUTHORISED, UNAVAILABLE
 
 NOT_MODIFIED: dict[int | str, dict[str, Any]] = {
     304: {"description": "The answer that If-None-Match names is still right.", "content": {}}
 }
-HEADERS = {"Cache-Control": "private, no-cache", "Vary": "Authorization, X-API-Key"}
 REASONS_BY_DEFAULT = 10
 
 router = APIRouter(
@@ -43,24 +43,22 @@ class Reporter:
         analytics: AnalyticsDep,
         clock: ClockDep,
         caller: CallerDep,
-        count_rows: RowCountDep,
+        replies: RepliesDep,
         if_none_match: Annotated[
             str | None, Header(description="ETags of answers at hand.", examples=['W/"5d41402a"'])
         ] = None,
     ) -> None:
         self.version = str(request.app.version)
         self.analytics = analytics
-        self.progress: SharedCall[Progress] = request.app.state.progress
-        self.answers: Answers = request.app.state.answers
         self.clock = clock
         self.caller = caller
-        self.count_rows = count_rows
+        self.replies = replies
         self.if_none_match = if_none_match
 
     async def answer(self, parameters: ReportParameters) -> Response:
         """The reply to these parameters, or 304 when the client has it."""
         query = self.caller.narrowed(parameters.query(self.clock()))
-        progress = await self.progress()
+        progress = await self.replies.progress()
         tag = etag(query, progress, self.version)
         headers = {**HEADERS, "ETag": tag}
         if matches(self.if_none_match, tag):
@@ -70,9 +68,7 @@ class Reporter:
             return await self._made(parameters, query, progress)
 
         # Two requests for the same rows may differ in the cursors that go on from them.
-        answer = await self.answers.get(f"{tag} {parameters.fingerprint}", make)
-        self.count_rows(answer.rows)
-        return Response(answer.body, media_type="application/json", headers=headers)
+        return await self.replies.under(f"{tag} {parameters.fingerprint}", make, headers)
 
     async def _made(self, parameters: ReportParameters, query: ReportQuery, progress: Progress) -> Answer:
         rows = await self.analytics.report(query)
@@ -86,22 +82,27 @@ class Reporter:
             rows=page,
             next_cursor=parameters.mark_after(query).encode() if len(rows) > len(page) else None,
         )
-        return Answer(reply.model_dump_json().encode(), len(page))
+        return answer(reply, len(page))
 
-    async def declines(self, parameters: DeclineParameters) -> DeclinesReply | Response:
+    async def declines(self, parameters: DeclineParameters) -> Response:
         """The reasons of a window, or of a range of hours when anything asks for one."""
         if not parameters.is_of_a_window:
             return await self.answer(parameters)
         window = parameters.window or Window.LAST_24_HOURS
-        freshness = await self.analytics.freshness()
-        reasons = await self.analytics.declines(window, parameters.limit or REASONS_BY_DEFAULT)
-        self.count_rows(len(reasons))
-        return DeclinesReply(
-            newest_event_at=freshness.newest_event_at,
-            data_through=freshness.data_through,
-            kpi_window=window,
-            reasons=reasons,
-        )
+        most = parameters.limit or REASONS_BY_DEFAULT
+
+        async def make() -> Answer:
+            freshness = await self.analytics.freshness()
+            reasons = await self.analytics.declines(window, most)
+            reply = DeclinesReply(
+                newest_event_at=freshness.newest_event_at,
+                data_through=freshness.data_through,
+                kpi_window=window,
+                reasons=reasons,
+            )
+            return answer(reply, len(reasons))
+
+        return await self.replies.of_this_second(("declines", window, most), make)
 
 
 ReporterDep = Annotated[Reporter, Depends()]
@@ -113,12 +114,12 @@ def _add(report: Report) -> None:
     """Serve a report under its name."""
     model = parameters_model(report)
 
-    async def answer(reporter: ReporterDep, parameters: Annotated[model, Query()]) -> Response:  # type: ignore[valid-type]
+    async def report_route(reporter: ReporterDep, parameters: Annotated[model, Query()]) -> Response:  # type: ignore[valid-type]
         return await reporter.answer(parameters)
 
     router.add_api_route(
         f"/{report.name}",
-        answer,
+        report_route,
         name=report.name,
         response_model=reply_model(report),
         description=f"{report.summary} Sums over whole hours; rates are ratios of sums.",
@@ -142,23 +143,25 @@ _DeclineParameters = parameters_model(DECLINES, DeclineParameters)
 async def declines(
     reporter: ReporterDep,
     parameters: Annotated[_DeclineParameters, Query()],  # type: ignore[valid-type]
-) -> DeclinesReply | Response:
+) -> Response:
     """Decline reasons of a trailing window, the most frequent first, with what a retry could recover; or, when
     anything but `window` and `limit` is given, declines over a range of hours, by any dimension."""
     return await reporter.declines(parameters)
 
 
-@router.get("/alerts", dependencies=[WHOLE_BUSINESS])
+@router.get("/alerts", response_model=AlertsReply, dependencies=[WHOLE_BUSINESS])
 async def alerts(
     analytics: AnalyticsDep,
-    count_rows: RowCountDep,
-    response: Response,
+    replies: RepliesDep,
     parameters: Annotated[AlertParameters, Query()],
-) -> AlertsReply:
+) -> Response:
     """Alerts that are open now, the critical and then the newest first."""
-    progress = await analytics.progress()
-    found = await analytics.alerts(parameters.kind, parameters.severity, parameters.limit)
-    count_rows(len(found))
+
+    async def make() -> Answer:
+        progress = await analytics.progress()
+        found = await analytics.alerts(parameters.kind, parameters.severity, parameters.limit)
+        reply = AlertsReply(newest_event_at=progress.newest_event_at, data_through=progress.data_through, alerts=found)
+        return answer(reply, len(found))
+
     # No ETag: an alert may begin just because no batch comes.
-    response.headers.update(HEADERS)
-    return AlertsReply(newest_event_at=progress.newest_event_at, data_through=progress.data_through, alerts=found)
+    return await replies.of_this_second(("alerts", parameters), make)

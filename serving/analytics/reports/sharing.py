@@ -31,6 +31,8 @@ class Answer:
 
     body: bytes
     rows: int
+    compressed: bytes | None = None
+    """The body in gzip; None where that would not be worth it."""
 
 
 class Answers:

@@ -1,34 +1,21 @@
 """The simulator's attempts and checkouts as the stream would have accepted them, put straight into the speed layer."""
 
 import math
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import duckdb
 import psycopg
-import pyarrow as pa
 from psycopg import sql
 
-from domain.enrichment import amount_bucket, composite_risk_score, risk_tier
-from domain.money import to_minor, to_usd_minor
+from benchmarks.stream_rows import Row, as_table, checkout, payment
 from producer.events import Event
 from producer.schedule import Schedule
 from producer.simulator import Scenario, Simulator
 from spark_jobs.exchange import copy_in
-from spark_jobs.stream.detail import PAYMENTS, TRANSACTIONS, DetailTable
+from spark_jobs.stream.detail import PAYMENTS, TRANSACTIONS
 from spark_jobs.stream.speed_layer import aggregate
 
-Row = dict[str, Any]
-_INSTANT = pa.timestamp("us", "UTC")
-_TYPES = {
-    **dict.fromkeys(("event_timestamp", "arrived_at"), _INSTANT),
-    **dict.fromkeys(("amount_minor", "amount_usd_minor", "fee_minor", "source_offset", "user_id"), pa.int64()),
-    **dict.fromkeys(("attempt_number", "processing_latency_ms", "schema_version", "source_partition"), pa.int32()),
-    **dict.fromkeys(("fraud_score", "aml_risk_score", "device_trust_score", "velocity_score"), pa.float64()),
-    **dict.fromkeys(("minutes_since_decline", "composite_risk_score", "amount"), pa.float64()),
-    **dict.fromkeys(("uses_3ds", "is_network_token", "is_approved", "pipeline_error", "is_cross_border"), pa.bool_()),
-    **dict.fromkeys(("is_late", "is_fraud", "is_high_value"), pa.bool_()),
-}
 STRANGE: list[Row] = [
     {"fraud_score": 1.7},
     {"fraud_score": math.nan, "risk_tier": "HIGH"},
@@ -64,8 +51,7 @@ def events(seed: int, purchases: int, first: datetime, rate: float) -> tuple[lis
         if event.topic == "payments.transactions":
             payments.append(_payment(event))
         elif event.topic == "ecommerce.transactions":
-            is_fraud = event.record["is_fraud"] or len(checkouts) % 40 == 0
-            checkouts.append({**_checkout(event), "is_fraud": is_fraud})
+            checkouts.append(_checkout(event, len(checkouts)))
     return payments, checkouts
 
 
@@ -103,48 +89,15 @@ def register(database: duckdb.DuckDBPyConnection, payments: list[Row], checkouts
         database.unregister("given")
 
 
-def as_table(table: DetailTable, rows: list[Row]) -> pa.Table:
-    """Rows of live.payments or live.transactions as the stream has them."""
-    schema = pa.schema([(name, _TYPES.get(name, pa.string())) for name in table.columns])
-    return pa.Table.from_pylist([{name: row[name] for name in table.columns} for row in rows], schema=schema)
-
-
-def _at(event: Event) -> datetime:
-    return datetime.fromtimestamp(event.event_time_ms / 1000, UTC)
-
-
 def _payment(event: Event) -> Row:
-    fields = event.record
-    amount, currency = fields["amount"], fields["currency"]
-    return {
-        **fields,
-        "event_timestamp": _at(event),
-        "amount_minor": to_minor(amount, currency),
-        "amount_usd_minor": to_usd_minor(amount, currency),
-        "fee_minor": to_minor(fields["fee_amount"], currency),
-        "risk_tier": risk_tier(fields["fraud_score"]),
-        "amount_bucket": amount_bucket(amount),
-        "is_cross_border": fields["merchant_country"] != fields["issuer_country"],
-        "composite_risk_score": composite_risk_score(
-            fields["fraud_score"], fields["aml_risk_score"], fields["device_trust_score"]
-        ),
-        **_arrival(event),
-    }
+    return {**payment(event), "is_late": _is_late(event)}
 
 
-def _checkout(event: Event) -> Row:
-    fields = event.record
-    return {
-        **fields,
-        "event_timestamp": _at(event),
-        "city": None,
-        "country": None,
-        "amount_category": amount_bucket(fields["amount"]),
-        "is_high_value": fields["amount"] > 1000,
-        **_arrival(event),
-    }
+def _checkout(event: Event, number: int) -> Row:
+    is_fraud = event.record["is_fraud"] or number % 40 == 0
+    return {**checkout(event), "is_late": _is_late(event), "is_fraud": is_fraud}
 
 
-def _arrival(event: Event) -> Row:
-    late = event.event_time_ms % 97 == 0
-    return {"is_late": late, "arrived_at": _at(event), "source_partition": 0, "source_offset": 0}
+def _is_late(event: Event) -> bool:
+    """More of them than there are."""
+    return event.event_time_ms % 97 == 0

@@ -14,6 +14,7 @@ import pytest
 
 from domain.enrichment import amount_bucket, risk_tier
 from domain.money import to_minor, to_usd_minor
+from domain.sketch import bucket_of, middle_of
 from local.repository import ROOT
 from producer.schedule import Schedule
 from producer.simulator import Scenario, Simulator
@@ -201,8 +202,8 @@ def test_fees_in_dollars_are_exact_beyond_64_bits(fee: int, amount: int, usd: in
 def test_a_bucket_holds_latencies_within_a_hundredth_of_its_middle() -> None:
     latencies = np.array([-5, 0, 1, 2, 3, 97, 1000, 3_600_000, 2**31 - 1])
     for latency, bucket in zip(latencies, cubes.latency_buckets(pa.array(latencies)).to_pylist(), strict=True):
-        middle = 2 * cubes.GAMMA**bucket / (cubes.GAMMA + 1)
-        assert abs(middle - max(latency, 1)) <= 0.01001 * max(latency, 1)
+        assert bucket == bucket_of(latency)
+        assert abs(middle_of(bucket) - max(latency, 1)) <= 0.01001 * max(latency, 1)
     assert cubes.latency_buckets(pa.array([1])).to_pylist() == [0]
 
 

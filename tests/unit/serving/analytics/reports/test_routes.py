@@ -67,7 +67,6 @@ async def test_the_answer_that_a_client_has_is_not_sent_again(
         ("limit=1000000", "1000"),
         ("sort=1;drop table x", "cannot sort by"),
         ("group_by=(select 1)", "unknown dimension"),
-        ("processor=x' or 1=1 --", "expected a name"),
         ("start=soon", "ISO 8601"),
         ("cursor=!", "not a cursor"),
     ],
