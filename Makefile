@@ -13,7 +13,7 @@ DEMO_SECONDS := $(SECONDS)
 DEMO_RATE := $(or $(RATE),1000)
 unexport SECONDS
 
-PACKAGES := contracts domain producer spark_jobs serving local postgres benchmarks ml
+PACKAGES := contracts domain producer programs spark_jobs serving local postgres benchmarks ml
 GROUPS := dev dbt objectstore ml
 IMAGE_GROUPS := producer stream serving migrations
 UV_LOCK := uv pip compile --generate-hashes --no-emit-index-url --no-header --no-annotate --no-strip-extras \

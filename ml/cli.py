@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from pydantic import ValidationError
 
 from ml.errors import MlError
 from ml.policy import models as model_policies
 from ml.settings import MlSettings
+from programs.service import failure, settings_of
 
 if TYPE_CHECKING:
     from ml.datasets.source import Source
@@ -43,7 +43,7 @@ def train(
 ) -> None:
     """Train models, show what they are worth, and register as challengers those that pass their gates."""
     with _plain_errors():
-        settings, chosen = _settings(), _chosen(names)
+        settings, chosen = settings_of(MlSettings), _chosen(names)
         from ml.job import train_and_register
         from ml.registry.store import Registry
         from ml.report import text, write
@@ -71,7 +71,7 @@ def list_models(tracking: TrackingOption = None) -> None:
     with _plain_errors():
         from ml.registry.store import Registry
 
-        registry = Registry(tracking or _settings().tracking_uri)
+        registry = Registry(tracking or settings_of(MlSettings).tracking_uri)
         for name, policy in model_policies().items():
             wanted = dict.fromkeys([*policy.first_figures, *policy.gates, policy.primary])
             versions = registry.versions(name)
@@ -93,7 +93,7 @@ def promote(
 ) -> None:
     """Make the challenger the champion, if it is equal in serving and better beyond chance on later data."""
     with _plain_errors():
-        settings = _settings()
+        settings = settings_of(MlSettings)
         _require_known([model])
         from ml.datasets import sets
         from ml.registry.promotion import judge
@@ -120,7 +120,7 @@ def rollback(model: ModelArgument, tracking: TrackingOption = None) -> None:
         _require_known([model])
         from ml.registry.store import Registry
 
-        left, came = Registry(tracking or _settings().tracking_uri).rollback(model)
+        left, came = Registry(tracking or settings_of(MlSettings).tracking_uri).rollback(model)
         typer.echo(f"{came.title} is champion again instead of version {left.number}.")
 
 
@@ -156,14 +156,6 @@ def _source(data: Path | None, mapping: Path | None, lake: str, days: int | None
     return LakeSource(lake, days)
 
 
-def _settings() -> MlSettings:
-    try:
-        return MlSettings()
-    except ValidationError as error:
-        names = ", ".join(".".join(map(str, one["loc"])) + ": " + one["msg"] for one in error.errors())
-        raise MlError(f"The environment is wrong: {names}. See .env.example.") from None
-
-
 def _chosen(names: list[str] | None) -> list[str]:
     if not names or names == [ALL]:
         return list(model_policies())
@@ -192,5 +184,4 @@ def _plain_errors() -> Iterator[None]:
     try:
         yield
     except MlError as error:
-        typer.secho(str(error), err=True, fg=typer.colors.RED)
-        raise typer.Exit(1) from error
+        raise failure(str(error)) from error

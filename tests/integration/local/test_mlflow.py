@@ -6,7 +6,6 @@ import httpx
 import pytest
 
 from local.platform import Platform
-from tests.integration.local.test_servers import kill_and_wait
 
 FILE = "/api/2.0/mlflow-artifacts/artifacts/kept/note.txt"
 
@@ -39,7 +38,8 @@ def test_only_those_who_ask_by_a_known_name_are_answered(mlflow: httpx.Client, h
 def test_runs_and_files_outlive_a_kill(mlflow: httpx.Client, platform: Platform) -> None:
     made = mlflow.post("/api/2.0/mlflow/experiments/create", json={"name": "kept"}).raise_for_status().json()
     mlflow.put(FILE, content=b"kept").raise_for_status()
-    kill_and_wait(platform, "mlflow")
+    platform.kill("mlflow")
+    platform.wait_until_ready("mlflow", within=180)
     found = mlflow.get("/api/2.0/mlflow/experiments/get-by-name", params={"experiment_name": "kept"}).raise_for_status()
     assert found.json()["experiment"]["experiment_id"] == made["experiment_id"]
     assert mlflow.get(FILE).content == b"kept"

@@ -18,7 +18,7 @@ COMPONENTS = {
 }
 """Each folder with a Dockerfile, and the requirements of its image."""
 
-FIRST_PARTY = {"contracts", "domain", "local", "ml", "postgres", "producer", "serving", "spark_jobs"}
+FIRST_PARTY = {"contracts", "domain", "local", "ml", "postgres", "producer", "programs", "serving", "spark_jobs"}
 
 
 def dockerfile(component: str) -> str:
