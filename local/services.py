@@ -37,6 +37,7 @@ def declare(site: Site) -> dict[str, Service]:
         _dbt_repeatedly(site),
         _api(site),
         _mlflow(site),
+        _watching(site),
     ]
     return {service.name: service for service in services}
 
@@ -279,6 +280,22 @@ def _mlflow(site: Site) -> Service:
         ports={"mlflow": site.ports.mlflow},
         is_ready=answers_http(f"{site.mlflow}/health"),
         ready_within=180,
+    )
+
+
+def _watching(site: Site) -> Service:
+    port = site.ports.watching_metrics
+    return Service(
+        name="watching",
+        command=lambda: _ml_python("ml", "watch"),
+        env={
+            "DATABASE_URL": site.database_url("stream"),
+            "MLFLOW_TRACKING_URI": site.mlflow,
+            "WATCHING_METRICS_PORT": str(port),
+        },
+        needs=("migrate",),
+        ports={"watching_metrics": port},
+        is_ready=answers_http(f"http://{LOCALHOST}:{port}/metrics"),
     )
 
 

@@ -12,6 +12,7 @@ from local.ports import Ports
 from local.services import declare, producer
 from local.site import Site
 from ml.anomalies.settings import AnomaliesSettings
+from ml.watching.settings import WatchingSettings
 from postgres.settings import MigrateSettings
 from producer.settings import ProducerSettings
 from serving.settings import ApiSettings
@@ -68,6 +69,7 @@ def test_mlflow_answers_to_the_same_names(site: Site, services: dict[str, Any]) 
         ("stream", StreamSettings),
         ("maintenance", MaintenanceSettings),
         ("anomalies", AnomaliesSettings),
+        ("watching", WatchingSettings),
         ("migrate", MigrateSettings),
         ("api", ApiSettings),
     ],
