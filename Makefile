@@ -121,6 +121,10 @@ bench-gold: install ## Views and API over 86 million payments, alone and by 200 
 eval-anomalies: install ## How soon each incident is found, and how often a calm day raises an alarm
 	$(DEV)/python -m benchmarks.anomalies
 
+.PHONY: eval-experiments
+eval-experiments: install ## How often the tests of experiments find what is not there, and what is
+	$(DEV)/python -m benchmarks.experiments
+
 .PHONY: eval-text
 eval-text: install ## How right the analysis of messages is, per language
 	$(DEV)/python -m benchmarks.text
