@@ -1,20 +1,24 @@
 """The command line: `python -m ml COMMAND`."""
 
+import logging
 import shlex
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
+import psycopg
 import typer
-from pydantic import ValidationError
 
 from ml.errors import MlError
 from ml.policy import models as model_policies
 from ml.settings import MlSettings
+from programs.service import failure, pause_of, run_until_signal, settings_of
 
 if TYPE_CHECKING:
     from ml.datasets.source import Source
@@ -43,7 +47,7 @@ def train(
 ) -> None:
     """Train models, show what they are worth, and register as challengers those that pass their gates."""
     with _plain_errors():
-        settings, chosen = _settings(), _chosen(names)
+        settings, chosen = settings_of(MlSettings), _chosen(names)
         from ml.job import train_and_register
         from ml.registry.store import Registry
         from ml.report import text, write
@@ -65,13 +69,92 @@ def train(
             raise MlError(f"Not trained: {', '.join(refused)}; the reasons are above.")
 
 
+@app.command()
+def watch(
+    once: Annotated[bool, typer.Option("--once", help="Look at the complete hours once, and end.")] = False,
+) -> None:
+    """Follow what the models answer and keep drift in ops.drift, until stopped. One watcher works at a time."""
+    from ml.policy import watching
+    from ml.watching import store
+    from ml.watching.settings import WatchingSettings
+    from ml.watching.watch import Watcher
+
+    settings = settings_of(WatchingSettings)
+    logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    stop = threading.Event()
+    watcher = Watcher(settings, watching(), stop)
+    if not once:
+        run_until_signal(watcher.run, stop.set, settings.metrics_port)
+        return
+    with _postgres_errors(), store.connect(settings.database_url.get_secret_value()) as connection:
+        if not store.is_alone(connection):
+            raise failure("another watcher is at work: ops.drift is its own as long as it runs")
+        judged = watcher.round(connection, datetime.now(UTC))
+        drifts = [one for found in store.open_findings(connection).values() for one in found]
+        typer.echo(f"{judged} hours judged, {len(drifts)} drifts are open")
+
+
+@app.command()
+def retrain(
+    every: Annotated[str, typer.Option(help="Keep running, and look for requests this often, such as 10m.")] = "",
+    days: DaysOption = None,
+    lake: LakeOption = None,
+    tracking: TrackingOption = None,
+) -> None:
+    """Train what lasting drift asked for in ops.retraining_requests; what passes its gates becomes challenger."""
+    from ml.watching.settings import WatchingSettings
+
+    url = settings_of(WatchingSettings).database_url.get_secret_value()
+    settings, say = settings_of(MlSettings), _Progress()
+
+    def once() -> int:
+        from ml.retraining import retrain_all
+
+        source = partial(_source, None, None, lake or settings.lake_uri, days)
+        return retrain_all(url, source, settings, tracking or settings.tracking_uri, say)
+
+    if not every:
+        with _plain_errors(), _postgres_errors():
+            typer.echo(f"{once()} requests done")
+        return
+    stop, pause = threading.Event(), pause_of(every)
+
+    def rounds() -> None:
+        while not stop.is_set():
+            try:
+                once()
+            except (MlError, psycopg.OperationalError) as error:
+                say(f"no training now, trying again in {every}: {str(error).strip().splitlines()[0]}")
+            stop.wait(pause)
+
+    run_until_signal(rounds, stop.set, metrics_port=0)
+
+
+@app.command()
+def reference(
+    model: ModelArgument,
+    version: Annotated[int, typer.Argument(min=1, help="Number of the version.")],
+    tracking: TrackingOption = None,
+) -> None:
+    """Print what a version's test period was like, as JSON: what the watch compares later hours with."""
+    with _plain_errors():
+        _require_known([model])
+        from ml.registry.store import Registry
+
+        registry = Registry(tracking or settings_of(MlSettings).tracking_uri)
+        found = next((one for one in registry.versions(model) if one.number == str(version)), None)
+        if found is None:
+            raise MlError(f"{model} has no version {version}: see `python -m ml models`.")
+        typer.echo(registry.reference(found))
+
+
 @app.command("models")
 def list_models(tracking: TrackingOption = None) -> None:
     """List registered versions with their aliases and the figures of their test period."""
     with _plain_errors():
         from ml.registry.store import Registry
 
-        registry = Registry(tracking or _settings().tracking_uri)
+        registry = Registry(tracking or settings_of(MlSettings).tracking_uri)
         for name, policy in model_policies().items():
             wanted = dict.fromkeys([*policy.first_figures, *policy.gates, policy.primary])
             versions = registry.versions(name)
@@ -93,7 +176,7 @@ def promote(
 ) -> None:
     """Make the challenger the champion, if it is equal in serving and better beyond chance on later data."""
     with _plain_errors():
-        settings = _settings()
+        settings = settings_of(MlSettings)
         _require_known([model])
         from ml.datasets import sets
         from ml.registry.promotion import judge
@@ -120,7 +203,7 @@ def rollback(model: ModelArgument, tracking: TrackingOption = None) -> None:
         _require_known([model])
         from ml.registry.store import Registry
 
-        left, came = Registry(tracking or _settings().tracking_uri).rollback(model)
+        left, came = Registry(tracking or settings_of(MlSettings).tracking_uri).rollback(model)
         typer.echo(f"{came.title} is champion again instead of version {left.number}.")
 
 
@@ -156,14 +239,6 @@ def _source(data: Path | None, mapping: Path | None, lake: str, days: int | None
     return LakeSource(lake, days)
 
 
-def _settings() -> MlSettings:
-    try:
-        return MlSettings()
-    except ValidationError as error:
-        names = ", ".join(".".join(map(str, one["loc"])) + ": " + one["msg"] for one in error.errors())
-        raise MlError(f"The environment is wrong: {names}. See .env.example.") from None
-
-
 def _chosen(names: list[str] | None) -> list[str]:
     if not names or names == [ALL]:
         return list(model_policies())
@@ -188,9 +263,16 @@ class _Progress:
 
 
 @contextmanager
+def _postgres_errors() -> Iterator[None]:
+    try:
+        yield
+    except psycopg.Error as error:
+        raise failure(f"Postgres: {error}") from error
+
+
+@contextmanager
 def _plain_errors() -> Iterator[None]:
     try:
         yield
     except MlError as error:
-        typer.secho(str(error), err=True, fg=typer.colors.RED)
-        raise typer.Exit(1) from error
+        raise failure(str(error)) from error

@@ -15,8 +15,10 @@ from ml.policy import models, promotion
 from ml.registry import equality
 from ml.registry.gates import failures
 from ml.registry.store import CHALLENGER, Registry
+from ml.training import reference
 from ml.training.run import train
 from ml.training.trained import Evidence, Trained
+from ml.watching.reference import FILE as REFERENCE
 
 Say = Callable[[str], None]
 
@@ -30,6 +32,7 @@ class Outcome:
     evidence: Evidence
     gate_failures: tuple[str, ...]
     difference: float
+    run_id: str
     version: str | None
 
 
@@ -46,6 +49,7 @@ def train_and_register(
         kept.mkdir()
         trained.served.save(form)
         equality.write(trained, kept)
+        (kept / REFERENCE).write_text(reference.take(trained).to_json(), encoding="utf-8")
         difference = equality.difference(load(form), kept)
         text = card(trained, evidence, gate_failures, difference)
         _keep(kept, results, trained, evidence, text)
@@ -54,7 +58,7 @@ def train_and_register(
         run.keep(kept)
         version = None if gate_failures else run.register(trained.served, form)
     _tell(model, gate_failures, difference, version, say)
-    return Outcome(model, trained.best.candidate.name, evidence, gate_failures, difference, version)
+    return Outcome(model, trained.best.candidate.name, evidence, gate_failures, difference, run.run_id, version)
 
 
 def _keep(kept: Path, results: Path, trained: Trained, evidence: Evidence, text: str) -> None:

@@ -66,6 +66,47 @@ class ModelPolicy:
     waits_for_labels: bool
 
 
+@dataclass(frozen=True)
+class WatchingPolicy:
+    """When requests, answers or performance have drifted; the words are explained in contracts/models.toml."""
+
+    window_hours: int
+    longest_hours: int
+    longest_outcome_hours: int
+    least_rows: int
+    least_of_a_class: int
+    sample_rows: int
+    settle_minutes: int
+    outcome_hours: dict[str, int]
+    chance: float
+    enter_looks: int
+    leave_looks: int
+    enter: dict[str, float]
+    leave: dict[str, float]
+
+
+@dataclass(frozen=True)
+class RetrainingPolicy:
+    """When drift asks for training again."""
+
+    after_hours: dict[str, float]
+    cool_down_hours: float
+    most_per_week: int
+    most_attempts: int
+
+
+@dataclass(frozen=True)
+class ExperimentPlan:
+    """What was written down before an experiment began; the words are explained in contracts/models.toml."""
+
+    alpha: float
+    power: float
+    minimal_effect: float
+    baseline: float
+    mismatch: float
+    shares: dict[str, float]
+
+
 @cache
 def _contract() -> dict[str, Any]:
     return tomllib.loads((files("contracts") / "models.toml").read_text(encoding="utf-8"))
@@ -101,6 +142,26 @@ def risk() -> RiskPolicy:
     """What makes the tiers of the risk model."""
     found = _contract()["risk"]
     return RiskPolicy(tuple(found["suspicion_reasons"]), float(found["aml_from"]))
+
+
+@cache
+def watching() -> WatchingPolicy:
+    """When the world has drifted away from a model."""
+    return WatchingPolicy(**_contract()["watching"])
+
+
+@cache
+def retraining() -> RetrainingPolicy:
+    """When drift asks for training again."""
+    return RetrainingPolicy(**_contract()["retraining"])
+
+
+@cache
+def experiment(name: str) -> ExperimentPlan:
+    """The plan of an experiment; what holds for all where it has none of its own."""
+    found = dict(_contract()["experiments"])
+    own = found.pop("plans", {}).get(name, {})
+    return ExperimentPlan(**{**found, **own})
 
 
 @cache

@@ -26,6 +26,8 @@ from serving.console import routes as console_routes
 from serving.crowd import CrowdMiddleware
 from serving.database import Database, Pool, create_pool
 from serving.dependencies import Clock
+from serving.experiments import routes as experiment_routes
+from serving.experiments.repository import Experiments, PostgresExperiments
 from serving.health import probes
 from serving.health import routes as health_routes
 from serving.health.checks import Check, Health
@@ -63,6 +65,7 @@ def create_app(
     clock: Clock = utc_now,
     keys: Keys | None = None,
     audit_writer: Writer | None = None,
+    experiments: Experiments | None = None,
 ) -> FastAPI:
     """The application; opens nothing until its lifespan starts. Given adapters take the place of the real ones."""
     pool = create_pool(settings)
@@ -82,6 +85,7 @@ def create_app(
     app.state.progress = SharedCall(store.progress)
     app.state.answers = Answers()
     app.state.clock = clock
+    app.state.experiments = experiments or PostgresExperiments(database)
     app.state.feed = KpiFeed(store.kpis, clock, settings.kpi_poll_seconds)
     app.state.http = httpx.AsyncClient(timeout=settings.health_timeout_seconds, verify=_trust())
     app.state.health = health or _health(app, settings)
@@ -96,7 +100,8 @@ def create_app(
     app.add_middleware(GZipMiddleware, minimum_size=1000, compresslevel=5)
     app.add_middleware(SecurityHeadersMiddleware)
     problems.install(app)
-    for part in (analytics_routes, report_routes, access_routes, health_routes, metrics, console_routes):
+    parts = (analytics_routes, report_routes, experiment_routes, access_routes, health_routes, metrics, console_routes)
+    for part in parts:
         app.include_router(part.router)
     app.mount("/static", console_routes.assets())
     return app

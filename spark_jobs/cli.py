@@ -4,11 +4,11 @@ import logging
 
 import typer
 
+from programs.service import run_until_signal, settings_of
 from spark_jobs.dead_letters.cli import app as dead_letters
 from spark_jobs.maintenance.cli import app as maintenance
 from spark_jobs.messages.command import messages
 from spark_jobs.reprocessing.command import reprocess
-from spark_jobs.service import run_until_signal, settings_of
 from spark_jobs.settings import StreamSettings
 from spark_jobs.stream.job import Stream
 from spark_jobs.windows.command import windows

@@ -20,6 +20,7 @@ from ml.features.definitions import DEFINITIONS
 from ml.form import ServedModel, load
 from ml.registry import equality
 from ml.registry.flavour import signature
+from ml.watching.reference import FILE as REFERENCE
 
 CHAMPION, CHALLENGER = "champion", "challenger"
 BEFORE = "champion_before"
@@ -130,6 +131,14 @@ class Registry:
                 run_id=version.run_id, artifact_path=f"evidence/{equality.FILE}", dst_path=scratch
             )
             return equality.difference(served, Path(path).parent)
+
+    def reference(self, version: Version) -> str:
+        """What the version's test period was like, as JSON for the watch over it."""
+        with plain_errors(self.uri), tempfile.TemporaryDirectory() as scratch:
+            path = mlflow.artifacts.download_artifacts(
+                run_id=version.run_id, artifact_path=f"evidence/{REFERENCE}", dst_path=scratch
+            )
+            return Path(path).read_text(encoding="utf-8")
 
     def promote(self, version: Version) -> None:
         """Make it the champion; the last step is one change of an alias, which readers see whole or not at all."""

@@ -20,6 +20,7 @@ from ml.errors import MlError
 from ml.world.truth import SCHEMA as TRUTH_SCHEMA
 from ml.world.truth import TRUTH, TruthWitness
 from producer.events import CHECKOUTS, PAYMENTS, Event
+from producer.incidents import Incident
 from producer.schedule import Schedule
 from producer.simulator import Scenario, Simulator
 
@@ -58,6 +59,7 @@ class Month:
     customers: int = 20_000
     merchants: int = 400
     seed: int = 20
+    incidents: tuple[Incident, ...] = ()
 
     def scenario(self) -> Scenario:
         """The simulation; without bad events, which Silver would not hold."""
@@ -65,8 +67,9 @@ class Month:
         rate = self.purchases_per_day / _DAY.total_seconds()
         length = self.days * _DAY.total_seconds()
         schedule = Schedule(rate, int(start.timestamp() * 1000), "daily", length)
+        behind = int(length * 1000)
         return Scenario(
-            self.seed, schedule, "month", self.customers, self.merchants, {}, clock_behind_ms=int(length * 1000)
+            self.seed, schedule, "month", self.customers, self.merchants, {}, self.incidents, clock_behind_ms=behind
         )
 
 

@@ -14,6 +14,7 @@ import typer
 from deltalake.exceptions import DeltaError
 
 from domain.contracts import topics
+from programs.service import failure, settings_of
 from spark_jobs.dead_letters.inspection import explain
 from spark_jobs.dead_letters.judge import Judge
 from spark_jobs.dead_letters.ledger import Ledger
@@ -22,7 +23,6 @@ from spark_jobs.dead_letters.redrive import NotSent, Redrive, Result, Sender
 from spark_jobs.dead_letters.report import Format, counts, entries, render
 from spark_jobs.dead_letters.settings import DeadLetterSettings
 from spark_jobs.registry import RegistryAway, Schemas
-from spark_jobs.service import failure, settings_of
 from spark_jobs.session import JarsMissing
 from spark_jobs.settings import StreamSettings
 

@@ -2,7 +2,6 @@
 
 import json
 import logging
-import re
 import threading
 import time
 from collections.abc import Sequence
@@ -12,11 +11,11 @@ from typing import Annotated
 
 import typer
 
+from programs.service import failure, pause_of, run_until_signal, settings_of
 from spark_jobs.maintenance.rounds import FAILURES, STEPS, Round
 from spark_jobs.maintenance.settings import MaintenanceSettings
 from spark_jobs.maintenance.status import as_text, measure
 from spark_jobs.maintenance.tables import tables
-from spark_jobs.service import failure, run_until_signal, settings_of
 
 log = logging.getLogger("maintenance")
 
@@ -42,7 +41,7 @@ def maintain(
     if context.invoked_subcommand:
         return
     if every:
-        _keep_running(settings_of(MaintenanceSettings), frozenset(table), _seconds(every))
+        _keep_running(settings_of(MaintenanceSettings), frozenset(table), pause_of(every))
     else:
         _once(STEPS, table)
 
@@ -111,10 +110,3 @@ def _attempt(settings: MaintenanceSettings, only: frozenset[str], steps: Sequenc
         Round(settings, only).run(steps)
     except FAILURES as error:
         log.error("the lake %s cannot be read: %s. Trying again", settings.lake_uri, error)
-
-
-def _seconds(text: str) -> float:
-    match = re.fullmatch(r"(\d+)(s|m|h)", text)
-    if not match or int(match[1]) == 0:
-        raise typer.BadParameter(f"{text!r} is no pause: say 30s, 10m or 1h", param_hint="--every")
-    return int(match[1]) * {"s": 1, "m": 60, "h": 3600}[match[2]]

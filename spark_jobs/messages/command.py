@@ -2,8 +2,8 @@
 
 import logging
 
+from programs.service import run_until_signal, settings_of
 from spark_jobs.messages.settings import MessagesSettings
-from spark_jobs.service import run_until_signal, settings_of
 
 
 def messages() -> None:

@@ -8,11 +8,11 @@ import psycopg
 import typer
 from deltalake.exceptions import DeltaError
 
+from programs.service import failure, settings_of
 from spark_jobs.registry import RegistryAway
 from spark_jobs.reprocessing.rebuild import Days
 from spark_jobs.reprocessing.run import TABLES, Reprocessing, preview
 from spark_jobs.reprocessing.silver import StillDifferent
-from spark_jobs.service import failure, settings_of
 from spark_jobs.session import JarsMissing, make_session
 from spark_jobs.settings import StreamSettings
 

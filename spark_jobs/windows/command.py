@@ -3,7 +3,7 @@
 import logging
 import os
 
-from spark_jobs.service import run_until_signal, settings_of
+from programs.service import run_until_signal, settings_of
 from spark_jobs.windows.job import Windows
 from spark_jobs.windows.settings import WindowsSettings
 

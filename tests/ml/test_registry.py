@@ -29,7 +29,7 @@ def test_a_run_keeps_all_its_evidence(trained_fraud: Outcome, registry: Registry
     version = registry.with_alias(FRAUD, CHALLENGER)
     assert version is not None
     kept = {Path(one.path).name for one in mlflow.tracking.MlflowClient().list_artifacts(version.run_id, "evidence")}
-    assert kept == {f"{FRAUD}.md", f"{FRAUD}.png", "evidence.json", "equality.json"}
+    assert kept == {f"{FRAUD}.md", f"{FRAUD}.png", "evidence.json", "equality.json", "reference.json"}
     assert {"precision", "recall", "f1", "pr_auc", "ceiling.f1", "served_difference"} <= version.figures.keys()
 
 

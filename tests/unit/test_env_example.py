@@ -11,6 +11,7 @@ from local.credentials import PASSWORDS
 from local.ports import Ports, variable
 from ml.anomalies.settings import AnomaliesSettings
 from ml.settings import MlSettings
+from ml.watching.settings import WatchingSettings
 from postgres.settings import MigrateSettings
 from producer.settings import ProducerSettings
 from serving.settings import ApiSettings
@@ -32,6 +33,7 @@ SETTINGS = (
     ObjectStoreSettings,
     MaintenanceSettings,
     MlSettings,
+    WatchingSettings,
 )
 LINE = re.compile(r"^(?P<off>#?)(?P<name>[A-Z][A-Z0-9_]*)=(?P<value>.*)$")
 

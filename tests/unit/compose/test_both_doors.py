@@ -12,6 +12,7 @@ from local.ports import Ports
 from local.services import declare, producer
 from local.site import Site
 from ml.anomalies.settings import AnomaliesSettings
+from ml.watching.settings import WatchingSettings
 from postgres.settings import MigrateSettings
 from producer.settings import ProducerSettings
 from serving.settings import ApiSettings
@@ -54,6 +55,11 @@ def test_every_local_service_is_a_container_with_at_least_its_variables(site: Si
         assert not missing, f"{name} lacks {sorted(missing)} in docker-compose.yml"
 
 
+def test_mlflow_answers_to_the_same_names(site: Site, services: dict[str, Any]) -> None:
+    name = "MLFLOW_SERVER_ALLOWED_HOSTS"
+    assert services["mlflow"]["environment"][name] == declare(site)["mlflow"].env[name]
+
+
 @pytest.mark.parametrize(
     ("name", "settings"),
     [
@@ -63,6 +69,7 @@ def test_every_local_service_is_a_container_with_at_least_its_variables(site: Si
         ("stream", StreamSettings),
         ("maintenance", MaintenanceSettings),
         ("anomalies", AnomaliesSettings),
+        ("watching", WatchingSettings),
         ("migrate", MigrateSettings),
         ("api", ApiSettings),
     ],

@@ -17,7 +17,7 @@ SOURCES = sorted(
 )
 """Where metrics are declared."""
 
-PREFIXES = "stream|producer|api|windows|anomalies|messages|lake|fraud"
+PREFIXES = "stream|producer|api|windows|anomalies|messages|lake|fraud|watching"
 
 needs_promtool = pytest.mark.skipif(
     not shutil.which("promtool"), reason="promtool is not installed (Debian: apt-get install prometheus)"

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 import typer
 
-from spark_jobs.service import run_until_signal, settings_of
+from programs.service import pause_of, run_until_signal, settings_of
 from spark_jobs.windows.settings import WindowsSettings
 
 
@@ -50,3 +50,14 @@ def test_a_port_in_use_is_told_before_any_work(capsys: pytest.CaptureFixture[str
         with pytest.raises(typer.Exit):
             run_until_signal(lambda: pytest.fail("it ran"), lambda: None, port)
     assert f"port {port}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("30s", 30.0), ("10m", 600.0), ("2h", 7200.0)])
+def test_a_pause_is_a_number_with_a_unit(text: str, seconds: float) -> None:
+    assert pause_of(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "10", "0s", "-1m", "1d", "1.5h"])
+def test_any_other_pause_is_refused(text: str) -> None:
+    with pytest.raises(typer.BadParameter, match="is no pause"):
+        pause_of(text)

@@ -1,5 +1,6 @@
-"""How a long-running job begins and ends: settings from the environment, a port for its metrics, a signal to stop."""
+"""How a program begins and ends: settings from the environment, a port for its metrics, a signal to stop."""
 
+import re
 import signal
 from collections.abc import Callable
 from types import FrameType
@@ -36,6 +37,14 @@ def run_until_signal(run: Callable[[], None], stop: Callable[[], None], metrics_
         except OSError as error:
             raise failure(f"port {metrics_port} for metrics cannot be used: {error}") from None
     run()
+
+
+def pause_of(text: str, option: str = "--every") -> float:
+    """Seconds of a pause such as 30s, 10m or 1h. Raises typer.BadParameter for anything else."""
+    match = re.fullmatch(r"(\d+)(s|m|h)", text)
+    if not match or int(match[1]) == 0:
+        raise typer.BadParameter(f"{text!r} is no pause: say 30s, 10m or 1h", param_hint=option)
+    return int(match[1]) * {"s": 1.0, "m": 60.0, "h": 3600.0}[match[2]]
 
 
 def failure(message: str) -> typer.Exit:

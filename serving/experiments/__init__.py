@@ -1,0 +1,1 @@
+"""GET /api/experiments: what came of splitting traffic between versions of a model."""
