@@ -13,7 +13,7 @@ from benchmarks.report import Floats, Reference, Result, destination, load_avera
 from ml.experiments import fixed, sequential
 from ml.experiments.arms import Arm
 
-FULL_RUNS = 2_000
+FULL_RUNS = 1_000
 ALPHA, POWER, BASELINE, EFFECT = 0.05, 0.8, 0.88, 0.02
 LOOKS = 200
 LENGTH = 3.0

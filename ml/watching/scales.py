@@ -9,7 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 Counts = npt.NDArray[np.int64]
-MOST_STEPS, MOST_NAMES = 12, 20
+MOST_VALUES, MOST_NAMES = 12, 20
+QUANTILES = (0.01, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99)
+"""Narrow at the ends: what is rare there, such as fraud, must not vanish in a wide step."""
 OTHER, MISSING = "any other", "missing"
 
 
@@ -21,13 +23,12 @@ class Steps:
 
     @classmethod
     def learn(cls, values: Sequence[float | None]) -> "Steps":
-        """Edges half-way between the values where they are few, else so that as many fall between each two."""
+        """Edges half-way between the values where they are few, else at fixed quantiles."""
         known = np.array([value for value in values if value is not None], dtype=np.float64)
         distinct = np.unique(known)
-        if len(distinct) <= MOST_STEPS:
+        if len(distinct) <= MOST_VALUES:
             return cls(tuple(((distinct[:-1] + distinct[1:]) / 2).tolist()))
-        quantiles = np.quantile(known, np.linspace(0.0, 1.0, MOST_STEPS + 1)[1:-1])
-        return cls(tuple(np.unique(quantiles).tolist()))
+        return cls(tuple(np.unique(np.quantile(known, QUANTILES)).tolist()))
 
     @property
     def labels(self) -> tuple[str, ...]:

@@ -60,6 +60,15 @@ def answered(connection: Connection, hour: int) -> dict[Version, int]:
     return {(model, int(version)): int(rows) for model, version, rows in found}
 
 
+def was_asked(connection: Connection, model: str, hour: int) -> bool:
+    """Whether any version of a model answered in an hour."""
+    row = connection.execute(
+        "select exists (select 1 from ops.inferences where scored_at >= %s and scored_at < %s and model = %s)",
+        [instant(hour), instant(hour + 1), model],
+    ).fetchone()
+    return bool(row and row[0])
+
+
 def sample(
     connection: Connection, version: Version, hour: int, one_in: int
 ) -> tuple[list[dict[str, Any]], list[float]]:

@@ -98,7 +98,8 @@ class Watcher:
         step, delay = f"outcomes:{model}", self._outcome_hours(model)
         for hour in self._due(connection, step, first, end - delay):
             with connection.transaction():
-                store.settle(connection, model, hour, _POSITIVE.get(model, ""))
+                if store.was_asked(connection, model, hour):
+                    store.settle(connection, model, hour, _POSITIVE.get(model, ""))
                 store.set_done(connection, step, hour + 1)
 
     def _judge_all(self, connection: Connection, first: int, end: int) -> int:

@@ -47,7 +47,10 @@ def _experiments(request: Request) -> Experiments:
 
 
 ExperimentsDep = Annotated[Experiments, Depends(_experiments)]
-Name = Annotated[str, Path(description="Name of the split.", max_length=200, examples=["routing_by_network"])]
+Name = Annotated[
+    str,
+    Path(description="Name of the split.", max_length=200, pattern=r"^[^\x00-\x1f]+$", examples=["routing_by_network"]),
+]
 
 
 @router.get("")

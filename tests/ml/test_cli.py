@@ -10,9 +10,13 @@ from typer.testing import CliRunner
 from ml.cli import app
 
 RUN = CliRunner()
+COMMANDS = [
+    [],
+    *([name] for name in ("train", "models", "promote", "rollback", "month", "watch", "retrain", "reference")),
+]
 
 
-@pytest.mark.parametrize("command", [[], ["train"], ["models"], ["promote"], ["rollback"], ["month"]])
+@pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_has_help(command: list[str]) -> None:
     assert RUN.invoke(app, [*command, "--help"]).exit_code == 0
 

@@ -135,6 +135,6 @@ comment on column ops.retraining_requests.run_id is 'Run in MLflow; null until t
 comment on column ops.retraining_requests.version is 'Version that was registered as challenger; null when a gate kept it out';
 comment on column ops.retraining_requests.note is 'Why it failed, or what kept the model out of the registry';
 
-grant select on ops.inferences, ops.inference_outcomes, ops.drift, ops.retraining_requests to payments_api;
+grant select on ops.inference_outcomes, ops.drift, ops.retraining_requests to payments_api;
 
 reset role;

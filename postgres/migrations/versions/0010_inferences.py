@@ -1,4 +1,4 @@
-"""What the models answered."""
+"""The record of what models answered."""
 
 from postgres.migrations import scripts
 
@@ -9,10 +9,10 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Create the log of inferences and its privileges."""
+    """Create the table, its daily partitions' functions, and their privileges."""
     scripts.run("0010_inferences.sql")
 
 
 def downgrade() -> None:
-    """Refuse: it would drop the log."""
+    """Refuse: it would drop the record."""
     raise RuntimeError("0010 cannot be undone without losing data; restore a backup instead")

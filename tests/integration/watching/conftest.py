@@ -13,7 +13,7 @@ from psycopg.types.json import Jsonb
 
 from local.platform import Platform
 from local.ports import Ports
-from ml.policy import watching
+from ml.policy import watching as policy
 from ml.watching import store
 from ml.watching.reference import Reference
 from ml.watching.settings import WatchingSettings
@@ -27,9 +27,9 @@ DAYS = [date(2026, 3, 29) + timedelta(days=number) for number in range(6)]
 
 _INFERENCE = """
     insert into ops.inferences (request_id, scored_at, model, version, arm, transaction_id, request, score, scores,
-        decision, latency_us, experiment, split_key)
+        decision, latency_us, experiment, split_key, policy_rules, reasons)
     values (%(request_id)s, %(at)s, %(model)s, %(version)s, %(arm)s, %(transaction_id)s, %(request)s, %(score)s,
-        %(scores)s, %(decision)s, 800, %(experiment)s, %(split_key)s)
+        %(scores)s, %(decision)s, 800, %(experiment)s, %(split_key)s, '{}', '[]')
 """
 _PURCHASE = """
     insert into live.transactions values (%(transaction_id)s, %(at)s, 1, 10.0, 'm1', %(is_fraud)s, 'credit_card', null,
@@ -45,9 +45,10 @@ _ATTEMPT = """
 
 @dataclass(frozen=True)
 class Log:
-    """Writes what the API and the stream write, and runs the watch."""
+    """Writes what the API and the stream write, as a superuser, and runs the watch in the stream's role."""
 
     connection: psycopg.Connection[tuple[Any, ...]]
+    watching: psycopg.Connection[tuple[Any, ...]]
     url: str
     world: World
 
@@ -87,12 +88,12 @@ class Log:
 
     def know(self, reference: Reference) -> None:
         """As if the reference had been fetched from MLflow before."""
-        store.keep_reference(self.connection, (MODEL, VERSION), reference.to_json())
+        store.keep_reference(self.watching, (MODEL, VERSION), reference.to_json())
 
     def watch(self, hours: float) -> int:
         """One round of a watcher that was started just now, so many hours after BEGIN; how many hours were judged."""
         settings = WatchingSettings(DATABASE_URL=self.url, ML_LABEL_DELAY_DAYS=LABEL_DELAY_DAYS)
-        watcher = Watcher(settings, watching(), Event())
+        watcher = Watcher(settings, policy(), Event())
         with store.connect(self.url) as connection:
             return watcher.round(connection, BEGIN + timedelta(hours=hours, minutes=11))
 
@@ -109,7 +110,7 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
             connection.execute("set timezone = 'UTC'")
             for day in [*DAYS, today - timedelta(days=1), today]:
                 connection.execute(
-                    f"create table ops.inferences_of_{day:%Y%m%d} partition of ops.inferences "
+                    f"create table ops.inferences_{day:%Y%m%d} partition of ops.inferences "
                     f"for values from ('{day}') to ('{day + timedelta(days=1)}')"
                 )
         yield platform
@@ -131,12 +132,15 @@ def reference(world: World) -> Reference:
 
 
 @pytest.fixture
-def log(database: str, world: World) -> Iterator[Log]:
-    with psycopg.connect(database, autocommit=True) as connection:
+def log(own: Platform, database: str, world: World) -> Iterator[Log]:
+    with (
+        psycopg.connect(own.site.database_url("postgres"), autocommit=True) as connection,
+        store.connect(database) as watching,
+    ):
         connection.execute("select live.ensure_partitions('transactions', %s::date[])", [DAYS])
         connection.execute("select live.ensure_partitions('payments', %s::date[])", [DAYS])
         for table in ("live.transactions", "live.payments", "ops.inferences", "ops.inference_outcomes", "ops.drift"):
             connection.execute(f"delete from {table}")
         for table in ("model_hours", "model_references", "watching_progress", "retraining_requests"):
             connection.execute(f"delete from ops.{table}")
-        yield Log(connection, database, world)
+        yield Log(connection, watching, database, world)

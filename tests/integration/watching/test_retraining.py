@@ -27,7 +27,7 @@ def drifting(log: Log) -> Log:
 
 def test_only_lasting_drift_asks_and_not_again_at_once(drifting: Log) -> None:
     def asked(hours: float) -> list[str]:
-        return retraining.ask(drifting.connection, BEGIN + hours * HOUR)
+        return retraining.ask(drifting.watching, BEGIN + hours * HOUR)
 
     assert asked(5) == []
     assert asked(6) == [MODEL]
@@ -43,17 +43,17 @@ def test_there_are_only_so_many_in_a_week(drifting: Log) -> None:
     hours = range(6, 6 + 25 * 5, 25)
     drifting.add(*[drifting.inference(BEGIN + hour * HOUR, {}, 0.5) for hour in (100, 110, 119)])
     for hour in hours:
-        retraining.ask(drifting.connection, BEGIN + hour * HOUR)
+        retraining.ask(drifting.watching, BEGIN + hour * HOUR)
         drifting.connection.execute("update ops.retraining_requests set state = 'done'")
     assert len(drifting.ask(WISHES)) == policy().most_per_week
 
 
 def test_drift_that_is_over_or_not_the_champions_asks_for_nothing(drifting: Log) -> None:
     drifting.connection.execute("update ops.inferences set arm = 'shadow'")
-    assert retraining.ask(drifting.connection, BEGIN + 10 * HOUR) == []
+    assert retraining.ask(drifting.watching, BEGIN + 10 * HOUR) == []
     drifting.connection.execute("update ops.inferences set arm = 'champion'")
     drifting.connection.execute("update ops.drift set ended_at = %s", [BEGIN + 9 * HOUR])
-    assert retraining.ask(drifting.connection, BEGIN + 10 * HOUR) == []
+    assert retraining.ask(drifting.watching, BEGIN + 10 * HOUR) == []
 
 
 def test_two_who_train_take_different_wishes(log: Log) -> None:

@@ -85,7 +85,7 @@ def test_an_attempt_is_the_outcome_of_the_answer_that_it_followed(log: Log) -> N
     log.attempt("t1", at + 10 * MINUTE, True, number=2, processor="A")
     for model in (approval, routing, retry):
         for _ in range(2):
-            store.settle(log.connection, model, number_of(BEGIN), "")
+            store.settle(log.watching, model, number_of(BEGIN), "")
     query = (
         "select i.model, coalesce(i.request ->> 'attempt_number', i.request ->> 'previous_attempts', i.decision), "
         "o.outcome from ops.inference_outcomes o join ops.inferences i using (scored_at, request_id, model, version)"
@@ -129,7 +129,7 @@ def test_one_watcher_works_at_a_time(log: Log) -> None:
 
 def test_hours_of_many_requests_are_looked_at_in_part(log: Log) -> None:
     log.hours(0, 1)
-    requests, scores = store.sample(log.connection, (MODEL, VERSION), number_of(BEGIN), 3)
+    requests, scores = store.sample(log.watching, (MODEL, VERSION), number_of(BEGIN), 3)
     ((all_of_them,),) = log.ask("select count(*) from ops.inferences")
     assert len(requests) == len(scores)
     assert 0.1 * all_of_them < len(requests) < 0.6 * all_of_them

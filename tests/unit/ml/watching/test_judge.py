@@ -100,7 +100,7 @@ def test_between_the_thresholds_nothing_changes(world: World, reference: Referen
 
 
 def test_what_moved_as_much_within_training_is_no_drift(world: World, reference: Reference) -> None:
-    used_to_it = replace(reference, usual={**reference.usual, "fraud_score": 5.0})
+    used_to_it = replace(reference, usual={**reference.usual, "fraud_score": 50.0})
     keys = {one.key for one in follow(used_to_it, world.hours(reference, 0.5, shift=0.3))}
     assert ("data", "fraud_score") not in keys
     assert ("prediction", "score") in keys

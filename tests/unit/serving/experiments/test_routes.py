@@ -88,5 +88,10 @@ async def test_an_unknown_experiment_is_a_problem(client: httpx.AsyncClient) -> 
     assert found.headers["content-type"] == "application/problem+json"
 
 
+@pytest.mark.parametrize("name", ["%00", "a%0ab", "x" * 201])
+async def test_a_name_that_none_can_have_is_refused(client: httpx.AsyncClient, name: str) -> None:
+    assert (await client.get(f"/api/experiments/{name}")).status_code == 422
+
+
 def test_the_example_is_a_read_out() -> None:
     ExperimentReply.model_validate(EXAMPLE)

@@ -1,0 +1,104 @@
+"""A model learnt in a simulated world: a quiet week raises nothing, incidents of the simulator are seen and end."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+
+import numpy as np
+import pytest
+
+from ml.datasets import sets
+from ml.datasets.examples import Examples
+from ml.datasets.source import LakeSource
+from ml.policy import watching
+from ml.training import reference
+from ml.training.candidates import LOGISTIC
+from ml.training.run import train
+from ml.training.trained import Trained
+from ml.watching.hours import Hour, Outcomes
+from ml.watching.judge import Finding, judge, looks
+from ml.watching.reference import Reference
+from ml.world.month import Month, write_month
+from producer.incidents import parse_incident
+from tests.ml.conftest import APPROVAL, quiet
+
+TRAINING_DAYS, QUIET_DAYS = 10, 7
+INCIDENTS = {"processor_drop": 17, "issuer_outage": 19}
+"""By the day on which each begins; it lasts for a day, for so few purchases fill a window in ten hours."""
+DAY = np.timedelta64(1, "D")
+
+
+@dataclass(frozen=True)
+class Followed:
+    """What a watcher found, in hours after the first that it looked at."""
+
+    findings: Sequence[Finding]
+    first: int
+
+    def began(self, first_day: float, last_day: float) -> dict[tuple[str, str], Finding]:
+        """Findings that began within these days of the world."""
+        return {
+            one.key: one
+            for one in self.findings
+            if first_day <= TRAINING_DAYS + (one.started - self.first) / 24 < last_day
+        }
+
+
+@pytest.fixture(scope="module")
+def followed(tmp_path_factory: pytest.TempPathFactory) -> Followed:
+    lake = tmp_path_factory.mktemp("weeks") / "lake"
+    incidents = tuple(parse_incident(f"{name}:at={24 * day}h,for=24h") for name, day in INCIDENTS.items())
+    month = Month(date(2026, 3, 24), days=22, purchases_per_day=1200, customers=1200, seed=41, incidents=incidents)
+    write_month(month, lake, quiet)
+    data = sets.read(APPROVAL, LakeSource(str(lake)), 0.0)
+    turn = data.examples.at.min() + TRAINING_DAYS * DAY
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("ml.training.run.CANDIDATES", {APPROVAL: (LOGISTIC,)})
+        trained = train(replace(data, examples=data.examples.where(data.examples.at < turn)), 0.0, quiet)
+    taken = Reference.from_json(reference.take(trained).to_json())
+    hours = _hours(trained, taken, data.examples.where(data.examples.at >= turn))
+    return Followed(_follow(taken, hours), hours[0].number)
+
+
+def test_a_quiet_week_raises_nothing(followed: Followed) -> None:
+    assert followed.began(0, TRAINING_DAYS + QUIET_DAYS) == {}
+
+
+@pytest.mark.parametrize(("name", "day"), INCIDENTS.items())
+def test_an_incident_is_seen_and_ends(followed: Followed, name: str, day: int) -> None:
+    found = followed.began(day, day + 1.5)
+    assert ("performance", "calibration") in found
+    assert ("data", "previous_decline_reason") in found
+    assert all(one.ended is not None for one in found.values())
+
+
+def _hours(trained: Trained, taken: Reference, later: Examples) -> list[Hour]:
+    """Each hour as the watcher counts it."""
+    numbers = later.at.astype("datetime64[h]").astype(np.int64)
+    return [_hour(trained, taken, int(number), later.where(numbers == number)) for number in np.unique(numbers)]
+
+
+def _hour(trained: Trained, taken: Reference, number: int, rows: Examples) -> Hour:
+    answers = trained.served.probabilities(rows.columns)[:, -1]
+    outcomes = rows.label == 1
+    losses = -np.log(np.where(outcomes, answers, 1 - answers))
+    sums = Outcomes(
+        rows.count,
+        float(answers.sum()),
+        float((answers * (1 - answers)).sum()),
+        float(outcomes.sum()),
+        float(losses.sum()),
+    )
+    return Hour(number, rows.count, taken.profile(rows.columns, answers.tolist()), sums)
+
+
+def _follow(taken: Reference, hours: list[Hour]) -> list[Finding]:
+    policy = watching()
+    found: list[Finding] = []
+    for until in range(hours[0].number, hours[-1].number + 1):
+        seen = [one for one in hours if until - policy.longest_outcome_hours < one.number <= until]
+        known = [one for one in found if one.ended is None]
+        changed = judge(looks(taken, seen, until, policy), until, known, policy)
+        keys = {one.key for one in changed}
+        found = [one for one in found if one.ended is not None or one.key not in keys] + changed
+    return found
