@@ -41,7 +41,7 @@ env: ## Write .env from .env.example with fresh secrets; what is set already sta
 
 .PHONY: install
 install: ## Make the Python environments from the locked requirements
-	@$(PYTHON) -m local.environments dev dbt
+	@$(PYTHON) -m local.environments dev dbt ml
 
 .PHONY: lock
 lock: ## Resolve pyproject.toml into requirements/*.txt again (needs uv)
@@ -49,8 +49,9 @@ lock: ## Resolve pyproject.toml into requirements/*.txt again (needs uv)
 	@for group in $(IMAGE_GROUPS); do $(UV_LOCK) --group $$group -c requirements/dev.txt -o requirements/$$group.txt; done
 
 .PHONY: test
-test: install ## Unit, integration and end-to-end tests
+test: install ## Unit, integration and end-to-end tests, and those of training
 	$(DEV)/pytest tests/unit tests/integration tests/e2e
+	$(ML)/pytest tests/ml
 
 .PHONY: test-unit
 test-unit: install ## Pure tests, in seconds
@@ -92,14 +93,12 @@ format: install ## Put the code into its style
 check: lint test ## What CI runs
 
 .PHONY: train
-train: ## Train all models and show what they are worth; LAKE=var/lake for your own data, else a simulated month
-	@$(PYTHON) -m local.environments ml
+train: install ## Train all models and show what they are worth; LAKE=var/lake for your own data, else a simulated month
 	$(if $(LAKE),,$(ML)/python -m ml month --lake var/ml/month --if-missing)
 	$(ML)/python -m ml train all --lake $(or $(LAKE),var/ml/month) --results ml/results
 
 .PHONY: test-ml
-test-ml: ## Tests of training and registry, in their own environment
-	@$(PYTHON) -m local.environments ml
+test-ml: install ## Tests of training and registry, in their own environment
 	$(ML)/pytest tests/ml
 
 .PHONY: bench-latency

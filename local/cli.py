@@ -66,7 +66,7 @@ def up(
     """Start services and keep them running until Ctrl-C; the next start goes on from there."""
     _end_on_terminate()
     with plain_errors(), Platform(data, Ports.from_environment(), report=demo.report) as platform:
-        platform.start(*(names or ["stream", "windows", "messages", "api", "dbt-repeatedly"]))
+        platform.start(*(names or ["stream", "windows", "messages", "api", "dbt-repeatedly", "mlflow"]))
         demo.print_connections(platform)
         _wait_for_interrupt()
 

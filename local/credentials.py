@@ -15,6 +15,7 @@ PASSWORDS = (
     "PAYMENTS_ACCESS_PASSWORD",
     "PAYMENTS_ANALYST_PASSWORD",
     "REGISTRY_DB_PASSWORD",
+    "MLFLOW_DB_PASSWORD",
 )
 
 _ASSIGNMENT = re.compile(r"^(?P<name>[A-Z][A-Z0-9_]*)=(?P<value>.*)$")

@@ -99,6 +99,7 @@ def _prepare(platform: Platform) -> None:
     file = str(ledgers(platform) / f"backfill-{stamp}.csv")
     platform.run(producer(platform.site, "backfill", "backfill", *history, "--ledger", file, one_shot=True))
     platform.start("windows", "messages", "anomalies", "dbt", "api", "dbt-repeatedly", "maintenance")
+    platform.begin("mlflow")
 
 
 def _simulate(platform: Platform, plan: Plan) -> None:

@@ -83,6 +83,11 @@ class Platform:
         for name in names:
             self.start_service(self._service(name))
 
+    def begin(self, *names: str) -> None:
+        """Start services whose needs are ready, without waiting: for those that nothing else here needs."""
+        for name in names:
+            self._launch_once(self._service(name))
+
     def start_service(self, service: Service) -> None:
         """Start a service that is not among the declared ones, such as a run of the producer."""
         self._declared[service.name] = service

@@ -21,12 +21,14 @@ class Ports:
     registry: int = 8081
     postgres: int = 5433
     api: int = 8000
+    mlflow: int = 5002
     stream_metrics: int = 9101
     producer_metrics: int = 9102
     maintenance_metrics: int = 9105
     windows_metrics: int = 9103
     messages_metrics: int = 9106
     anomalies_metrics: int = 9104
+    watching_metrics: int = 9107
     kafka_controller: int = 9193
     registry_management: int = 9190
 

@@ -13,6 +13,9 @@ from local.repository import CACHE
 from local.service import Service
 from local.site import Site
 
+MLFLOW_HOSTS = "mlflow,mlflow:*,localhost,localhost:*,127.0.0.1:*"
+"""The names by which MLflow may be asked: it refuses any other, for a page elsewhere could lead a browser to it."""
+
 DBT_EVERY_S = 300
 """Seconds between two runs of dbt; the views are exact in between, whatever its rhythm."""
 
@@ -33,6 +36,7 @@ def declare(site: Site) -> dict[str, Service]:
         _dbt(site),
         _dbt_repeatedly(site),
         _api(site),
+        _mlflow(site),
     ]
     return {service.name: service for service in services}
 
@@ -250,9 +254,42 @@ def _api(site: Site) -> Service:
     )
 
 
+def _mlflow(site: Site) -> Service:
+    def prepare() -> None:
+        (site.data / "mlflow").mkdir(parents=True, exist_ok=True)
+
+    return Service(
+        name="mlflow",
+        command=lambda: [
+            *_ml_python("mlflow", "server"),
+            *("--host", LOCALHOST, "--port", str(site.ports.mlflow), "--workers", "1"),
+            *("--uvicorn-opts", "--log-level warning"),
+        ],
+        prepare=prepare,
+        env={
+            "MLFLOW_BACKEND_STORE_URI": site.mlflow_database_url,
+            "MLFLOW_ARTIFACTS_DESTINATION": str(site.data / "mlflow" / "artifacts"),
+            "MLFLOW_SERVE_ARTIFACTS": "true",
+            "MLFLOW_SERVER_ALLOWED_HOSTS": MLFLOW_HOSTS,
+            # Judges of language models and the like, which need a process and a queue of their own.
+            "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+            "DO_NOT_TRACK": "true",
+        },
+        needs=("migrate",),
+        ports={"mlflow": site.ports.mlflow},
+        is_ready=answers_http(f"{site.mlflow}/health"),
+        ready_within=180,
+    )
+
+
 def _dbt_command(*verb: str) -> list[str]:
     executable: Path = CACHE / "env" / "dbt" / "bin" / "dbt"
     return [str(executable), *verb, "--project-dir", "dbt", "--profiles-dir", "dbt"]
+
+
+def _ml_python(module: str, *arguments: str) -> list[str]:
+    """In the environment of the models, which `make demo` installs beside this one."""
+    return [str(CACHE / "env" / "ml" / "bin" / "python"), "-m", module, *arguments]
 
 
 def _python(module: str, *arguments: str) -> list[str]:

@@ -28,6 +28,10 @@ class Site:
         return f"http://{LOCALHOST}:{self.ports.api}"
 
     @property
+    def mlflow(self) -> str:
+        return f"http://{LOCALHOST}:{self.ports.mlflow}"
+
+    @property
     def lake(self) -> Path:
         return self.data / "lake"
 
@@ -37,6 +41,12 @@ class Site:
         user = "postgres" if superuser else f"payments_{role}"
         password = self.passwords["POSTGRES_PASSWORD" if superuser else f"PAYMENTS_{role.upper()}_PASSWORD"]
         return f"postgresql://{user}:{password}@{LOCALHOST}:{self.ports.postgres}/{database}"
+
+    @property
+    def mlflow_database_url(self) -> str:
+        """Where MLflow's server keeps runs and registered models, as SQLAlchemy names it."""
+        password = self.passwords["MLFLOW_DB_PASSWORD"]
+        return f"postgresql+psycopg://mlflow:{password}@{LOCALHOST}:{self.ports.postgres}/mlflow"
 
     @property
     def admin_url(self) -> str:
@@ -70,6 +80,7 @@ class Site:
             "DATABASE_URL": self.database_url("api"),
             "LAKE_URI": str(self.lake),
             "API_URL": self.api,
+            "MLFLOW_TRACKING_URI": self.mlflow,
         }
 
     @property

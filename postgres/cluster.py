@@ -31,13 +31,15 @@ ROLES = (
         {**UTC, "jit": "off", "statement_timeout": "60s", "default_transaction_read_only": "on", "work_mem": "8MB"},
     ),
     Role("registry", UTC),
+    Role("mlflow", UTC),
 )
-OWNERS = {"payments": "payments_owner", "registry": "registry"}
+OWNERS = {"payments": "payments_owner", "registry": "registry", "mlflow": "mlflow"}
 CONNECT = {
     "payments": ("payments_stream", "payments_dbt", "payments_api", "payments_access", "payments_analyst"),
     "registry": (),
+    "mlflow": (),
 }
-TEMPORARY = {"payments": ("payments_stream", "payments_dbt"), "registry": ()}
+TEMPORARY = {"payments": ("payments_stream", "payments_dbt"), "registry": (), "mlflow": ()}
 
 
 def prepare_cluster(connection: psycopg.Connection, passwords: Mapping[str, str]) -> None:

@@ -81,6 +81,7 @@ def _passwords(settings: MigrateSettings) -> dict[str, str]:
         "payments_access": settings.payments_access_password.get_secret_value(),
         "payments_analyst": settings.payments_analyst_password.get_secret_value(),
         "registry": settings.registry_db_password.get_secret_value(),
+        "mlflow": settings.mlflow_db_password.get_secret_value(),
     }
 
 

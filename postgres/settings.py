@@ -19,6 +19,7 @@ class MigrateSettings(BaseSettings):
     payments_access_password: SecretStr = Field(min_length=1)
     payments_analyst_password: SecretStr = Field(min_length=1)
     registry_db_password: SecretStr = Field(min_length=1)
+    mlflow_db_password: SecretStr = Field(min_length=1)
     postgres_wait_seconds: float = Field(default=60, ge=0, description="How long to wait for Postgres to answer")
 
 

@@ -54,6 +54,11 @@ def test_every_local_service_is_a_container_with_at_least_its_variables(site: Si
         assert not missing, f"{name} lacks {sorted(missing)} in docker-compose.yml"
 
 
+def test_mlflow_answers_to_the_same_names(site: Site, services: dict[str, Any]) -> None:
+    name = "MLFLOW_SERVER_ALLOWED_HOSTS"
+    assert services["mlflow"]["environment"][name] == declare(site)["mlflow"].env[name]
+
+
 @pytest.mark.parametrize(
     ("name", "settings"),
     [

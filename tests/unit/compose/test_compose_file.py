@@ -13,6 +13,9 @@ REFERENCE = re.compile(r"(?<!\$)\$\{([A-Z0-9_]+)(?::([-?])([^}]*))?\}")
 BUDGET_MIB = 7_680
 """What all limits may add up to, so that a machine of 8 GB carries the platform."""
 
+OPTIONAL = (["metrics"], ["cluster"], ["models"])
+"""Profiles that nothing switches on by default."""
+
 Services = dict[str, Any]
 
 
@@ -55,7 +58,7 @@ def test_every_service_has_limits(services: Services) -> None:
 
 
 def test_all_that_runs_by_default_fits_a_machine_of_8_gb(lasting: Services) -> None:
-    optional = {name for name, service in lasting.items() if service.get("profiles") in (["metrics"], ["cluster"])}
+    optional = {name for name, service in lasting.items() if service.get("profiles") in OPTIONAL}
     reserved = [lasting[name]["deploy"]["resources"]["reservations"]["memory"] for name in lasting.keys() - optional]
     assert sum(map(mebibytes, reserved)) <= BUDGET_MIB
 
@@ -152,6 +155,7 @@ def test_each_service_gets_the_passwords_it_needs_and_no_other(services: Service
     assert passwords("api") == {"PAYMENTS_API_PASSWORD"}
     assert passwords("dbt") == {"PAYMENTS_DBT_PASSWORD"}
     assert passwords("schema-registry") == {"REGISTRY_DB_PASSWORD"}
+    assert passwords("mlflow") == {"MLFLOW_DB_PASSWORD"}
     assert passwords("kafka") == passwords("producer") == passwords("prometheus") == set()
 
 

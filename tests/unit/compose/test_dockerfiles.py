@@ -14,6 +14,7 @@ COMPONENTS = {
     "postgres": "migrations",
     "dbt": "dbt",
     "serving": "serving",
+    "ml": "ml",
 }
 """Each folder with a Dockerfile, and the requirements of its image."""
 
@@ -63,6 +64,7 @@ def test_the_context_of_a_build_is_what_is_listed() -> None:
 def test_ports_inside_the_images_are_the_known_ones() -> None:
     assert f"EXPOSE {Ports().api}" in dockerfile("serving")
     assert f"EXPOSE {Ports().stream_metrics}" in dockerfile("spark_jobs")
+    assert re.search(rf"EXPOSE 5000 {Ports().watching_metrics}", dockerfile("ml"))
 
 
 def _imported_by(folder: str) -> set[str]:
