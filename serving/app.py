@@ -1,7 +1,7 @@
 """The application factory: the one place where real adapters or given ones are put together."""
 
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
 from functools import cache
@@ -26,7 +26,8 @@ from serving.analytics.repository import Analytics, PostgresAnalytics
 from serving.console import routes as console_routes
 from serving.database import Database, Pool, create_pool
 from serving.decisions import document as document_of_decisions
-from serving.decisions.assembly import Decisions
+from serving.decisions.assembly import Decisions, default_sinks
+from serving.decisions.log import Sink
 from serving.decisions.store import Source
 from serving.dependencies import Clock
 from serving.health import probes
@@ -76,6 +77,7 @@ def create_app(
     keys: Keys | None = None,
     audit_writer: Writer | None = None,
     models: Source | None = None,
+    inference_sinks: Sequence[Sink] | None = None,
 ) -> FastAPI:
     """The application; opens nothing until its lifespan starts. Given adapters take the place of the real ones."""
     pool = create_pool(settings)
@@ -101,7 +103,9 @@ def create_app(
     app.state.audit_log = AuditLog(audit_writer or AuditWriter(settings.database_url.get_secret_value()))
     key_ring = KeyRing(keys or PostgresKeys(database), clock, settings.key_cache_seconds)
     app.state.metrics = metrics.Metrics()
-    app.decisions = Decisions.over(settings, app.state.metrics, key_ring, app.state.audit_log, clock, models)
+    sinks = default_sinks(settings) if inference_sinks is None else inference_sinks
+    audit_log = app.state.audit_log
+    app.decisions = Decisions.over(settings, app.state.metrics, key_ring, audit_log, clock, sinks, models)
     app.state.health = health or _health(app, settings)
     app.add_middleware(AccessMiddleware, keys=key_ring, is_key_required=settings.keys_required)
     app.add_middleware(AuditMiddleware, audit=app.state.audit_log, clock=clock)

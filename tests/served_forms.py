@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from sklearn.ensemble import HistGradientBoostingClassifier
+from threadpoolctl import threadpool_limits
 
 from ml import comparison
 from ml.features.definition import Definition
@@ -62,7 +63,8 @@ def served(model: str, seed: int = 1) -> tuple[ServedModel, dict[str, list[Any]]
     rows = columns(definition, 300, seed)
     labels = np.array([(at * 7 + seed) % len(classes) for at in range(300)])
     encoder = Encoder.learn(definition, rows, (labels > 0).astype(np.float64))
-    fitted = HistGradientBoostingClassifier(max_iter=4, early_stopping=False).fit(encoder.matrix(rows), labels)
+    with threadpool_limits(1):  # threads that wait for one another take longer than the work, most on a busy machine
+        fitted = HistGradientBoostingClassifier(max_iter=4, early_stopping=False).fit(encoder.matrix(rows), labels)
     found = ServedModel(model, encoder, conversion.boosting(fitted), classes, 0.5, FACTS.get(model, {}))
     return found, rows, fitted.predict_proba(encoder.matrix(rows))
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -52,6 +52,7 @@ class Decisions:
         keys: KeyRing,
         audit: AuditLog,
         clock: Callable[[], datetime],
+        sinks: Sequence[Sink],
         source: Source | None = None,
     ) -> "Decisions":
         """By the settings; `source` takes the place of MLflow. Raises BadFile when rules or experiments are wrong."""
@@ -67,11 +68,11 @@ class Decisions:
             settings.model_poll_seconds,
             lambda model, alias: counted.reload_failures.labels(model, alias).inc(),
         )
-        record, shadows = InferenceLog(_sinks(settings)), ShadowQueue()
+        record, shadows = InferenceLog(sinks), ShadowQueue()
         scoring = Scoring(lambda: store.models, lambda: running.content, record, shadows, counted, clock, store.why)
         deciding = Deciding(scoring, lambda: policy.content)
-        sinks: list[Recorded] = [*record.sinks, shadows]
-        metrics.registry.register(ModelsCollector(lambda: store.models, sinks, lambda: store.reachable, clock))
+        counting: list[Recorded] = [*record.sinks, shadows]
+        metrics.registry.register(ModelsCollector(lambda: store.models, counting, lambda: store.reachable, clock))
         door = DecisionDoor(deciding.endpoints, keys, settings.keys_required, metrics, audit, clock)
         return cls(door, store, record, shadows, (policy, running), client)
 
@@ -102,7 +103,8 @@ class Decisions:
                 one.refresh()
 
 
-def _sinks(settings: ApiSettings) -> list[Sink]:
+def default_sinks(settings: ApiSettings) -> list[Sink]:
+    """Postgres, and Kafka where it is set."""
     sinks: list[Sink] = [PostgresSink(settings.database_url.get_secret_value())]
     if settings.kafka_bootstrap_servers:
         sinks.append(KafkaSink(settings.kafka_bootstrap_servers))

@@ -9,6 +9,7 @@ import pytest
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
+from threadpoolctl import threadpool_limits
 
 from ml.errors import MlError
 from ml.form import Linear
@@ -26,7 +27,8 @@ def with_gaps(rows: Any) -> Any:
 
 
 def boosted(labels: Any) -> Any:
-    return HistGradientBoostingClassifier(max_iter=8, early_stopping=False).fit(with_gaps(ROWS), labels)
+    with threadpool_limits(1):
+        return HistGradientBoostingClassifier(max_iter=8, early_stopping=False).fit(with_gaps(ROWS), labels)
 
 
 def grown(labels: Any) -> Any:
@@ -68,7 +70,8 @@ def test_what_columns_add_leads_from_the_roots_to_the_answer(fitted: Any, conver
 
 def test_a_column_that_decides_adds_most() -> None:
     rows = RNG.random((400, 3))
-    trees = conversion.boosting(HistGradientBoostingClassifier(max_iter=10).fit(rows, rows[:, 1] > 0.5))
+    with threadpool_limits(1):
+        trees = conversion.boosting(HistGradientBoostingClassifier(max_iter=10).fit(rows, rows[:, 1] > 0.5))
     added = trees.explained(np.array([0.5, 0.9, 0.5]))[1][0]
     assert added.argmax() == 1
     assert trees.explained(np.array([0.5, 0.1, 0.5]))[1][0][1] < 0

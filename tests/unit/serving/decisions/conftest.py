@@ -80,6 +80,7 @@ def make_app(folders: Folders, tmp_path: Path, keys: FakeKeys, audit_writer: Fak
             keys=keys,
             audit_writer=audit_writer,
             models=folders,
+            inference_sinks=[],
         )
 
     return made

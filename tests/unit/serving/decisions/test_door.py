@@ -138,6 +138,12 @@ async def test_a_mistake_has_the_shape_of_all_problems(client: httpx.AsyncClient
     }
 
 
+@pytest.mark.parametrize("body", [b'{"model": "zoo", "x": ' + b"[" * 100_000, b'{"rows": [' + b"[" * 100_000])
+async def test_depth_without_end_is_a_mistake(client: httpx.AsyncClient, body: bytes) -> None:
+    for path in ("/predict", "/predict/batch"):
+        assert (await client.post(path, content=body)).status_code == 422
+
+
 async def test_other_methods_are_refused(client: httpx.AsyncClient) -> None:
     response = await client.get("/predict")
     assert (response.status_code, response.headers["allow"]) == (405, "POST")
@@ -198,7 +204,7 @@ async def test_answers_and_refusals_are_counted(client: httpx.AsyncClient) -> No
     assert 'api_requests_total{method="POST",route="/predict",status="422"} 1.0' in text
     assert f'api_inferences_total{{arm="champion",model="{FRAUD}"}} 1.0' in text
     assert f'api_model_info{{alias="champion",model="{FRAUD}",version="1"}} 1.0' in text
-    assert 'api_inference_log_dropped_total{sink="postgres"} 0.0' in text
+    assert 'api_inference_log_dropped_total{sink="shadow"} 0.0' in text
 
 
 async def test_refusals_under_api_are_in_the_audit_and_answers_in_their_own_record(

@@ -59,7 +59,6 @@ def test_a_field_that_one_model_requires_is_required_of_all_together() -> None:
         (b"", "body", "no JSON"),
         (b'{"amount": 1', "body", "no JSON"),
         (b'{"amount": 1, "country": "\xff"}', "body", "no JSON"),
-        (b"[" * 100_000, "body", "no JSON"),
     ],
     ids=lambda one: str(one)[:40],
 )
