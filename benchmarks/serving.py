@@ -167,7 +167,7 @@ def _for_mlflow(name: str, value: Any) -> Any:
 
 
 def _inference_request(row: Mapping[str, Any]) -> dict[str, Any]:
-    inputs = [
+    inputs: list[dict[str, Any]] = [
         {"name": name, "shape": [1, 1], "datatype": _v2_type(value), "data": [value]} for name, value in row.items()
     ]
     for one in inputs:

@@ -6,6 +6,7 @@ roots sum up to the answer.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -67,7 +68,7 @@ class Trees:
         if not sound:
             raise ValueError("the arrays of the trees do not fit together")
 
-    @property
+    @cached_property
     def width(self) -> int:
         """How many columns a row must have at least."""
         return int(self.feature.max()) + 1
@@ -90,7 +91,7 @@ class Trees:
             added /= self._trees_per_output
         return self._linked(margins)[0], added
 
-    @property
+    @cached_property
     def _walked(self) -> tuple[npt.NDArray[Any], ...]:
         return (
             self.feature,

@@ -1,5 +1,6 @@
 """What decisions answer, as types of JSON."""
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import msgspec
@@ -72,7 +73,7 @@ class Inference(msgspec.Struct, kw_only=True, gc=False):
     split_key: str | None
     transaction_id: str | None
     merchant_id: str | None
-    request: dict[str, Any]
+    request: Mapping[str, Any]
     score: float
     scores: dict[str, float] | None
     decision: str

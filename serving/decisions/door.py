@@ -6,8 +6,8 @@ was refused. What was answered is in the record of answers.
 
 import logging
 import re
+import secrets
 import time
-import uuid
 from collections.abc import Callable, Mapping
 from datetime import datetime
 
@@ -123,7 +123,7 @@ def _number(scope: Scope) -> bytes:
     for name, value in scope["headers"]:
         if name == b"x-request-id" and _REQUEST_ID.fullmatch(value):
             return bytes(value)
-    return uuid.uuid4().hex.encode()
+    return secrets.token_hex(16).encode()
 
 
 class _WrongMethod(Exception):

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Annotated, Any
 
 import msgspec
@@ -139,8 +139,24 @@ def union(definitions: Iterable[Definition]) -> tuple[Field, ...]:
 
 
 def cleaned(request: msgspec.Struct, definition: Definition) -> dict[str, Any]:
-    """The fields of a model out of a decoded request, as features see them."""
-    return {one.name: one.clean(getattr(request, one.name, None)) for one in definition.fields}
+    """The fields of a model out of a decoded request, as features see them.
+
+    Its type has made sure of everything else than the zone of instants.
+    """
+    values = {name: getattr(request, name, None) for name in _names(definition.model)}
+    for field in _instants(definition.model):
+        values[field.name] = field.clean(values[field.name])
+    return values
+
+
+@cache
+def _names(model: str) -> tuple[str, ...]:
+    return tuple(one.name for one in DEFINITIONS[model].fields)
+
+
+@cache
+def _instants(model: str) -> tuple[Field, ...]:
+    return tuple(one for one in DEFINITIONS[model].fields if one.kind == "instant")
 
 
 def _annotated(field: Field) -> Any:

@@ -136,7 +136,7 @@ class Scoring:
                 split_key=chosen.key,
                 transaction_id=request.transaction_id,  # type: ignore[attr-defined]
                 merchant_id=request.merchant_id,  # type: ignore[attr-defined]
-                request=dict(scored.cleaned),
+                request=scored.cleaned,
                 score=found.probability,
                 scores=found.probabilities,
                 decision=decision,
