@@ -71,8 +71,10 @@ class Decisions:
         record, shadows = InferenceLog(sinks), ShadowQueue()
         scoring = Scoring(lambda: store.models, lambda: running.content, record, shadows, counted, clock, store.why)
         deciding = Deciding(scoring, lambda: policy.content)
-        counting: list[Recorded] = [*record.sinks, shadows]
-        metrics.registry.register(ModelsCollector(lambda: store.models, counting, lambda: store.reachable, clock))
+        counting: list[Recorded] = [record, *record.sinks, shadows]
+        metrics.registry.register(
+            ModelsCollector(lambda: store.models, counting, lambda: store.failures, lambda: store.reachable, clock)
+        )
         door = DecisionDoor(deciding.endpoints, keys, settings.keys_required, metrics, audit, clock)
         return cls(door, store, record, shadows, (policy, running), client)
 

@@ -55,12 +55,20 @@ class Sink(Recorded, Protocol):
 class InferenceLog:
     """Takes answers at once and hands them to the sinks soon after."""
 
+    name = "queue"
+
     def __init__(self, sinks: Sequence[Sink]) -> None:
         self.sinks = sinks
         self._pending: deque[Inference] = deque()
         self._encoder = msgspec.json.Encoder()
         self._task: asyncio.Task[None] | None = None
+        self.written = 0
         self.dropped = 0
+
+    @property
+    def waiting(self) -> int:
+        """Answers that no sink has yet."""
+        return len(self._pending)
 
     def add(self, inference: Inference) -> None:
         """Take an answer; never waits."""
@@ -95,6 +103,7 @@ class InferenceLog:
         rows = [self._row(one) for one in batch]
         for sink in self.sinks:
             await sink.take(rows)
+        self.written += len(rows)
 
     def _row(self, one: Inference) -> tuple[bytes, bytes]:
         # Postgres takes no NUL in JSON.

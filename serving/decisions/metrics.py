@@ -70,11 +70,13 @@ class ModelsCollector(Collector):
         self,
         models: Callable[[], Models],
         sinks: Iterable[Recorded],
+        failures: Callable[[], Iterable[tuple[str, str]]],
         reachable: Callable[[], bool | None],
         now: Callable[[], datetime],
     ) -> None:
         self.models = models
         self.sinks = list(sinks)
+        self.failures = failures
         self.reachable = reachable
         self.now = now
 
@@ -90,6 +92,12 @@ class ModelsCollector(Collector):
                     age.add_metric(values, (self.now() - version.since).total_seconds())
         yield info
         yield age
+        not_taken = GaugeMetricFamily(
+            "api_model_not_taken", "Aliases whose version cannot be served; always 1.", labels=["model", "alias"]
+        )
+        for model, alias in self.failures():
+            not_taken.add_metric([model, alias], 1)
+        yield not_taken
         reachable = self.reachable()
         if reachable is not None:
             yield GaugeMetricFamily("api_model_registry_up", "Whether MLflow answered last.", value=float(reachable))

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache, cached_property
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -90,7 +90,7 @@ class RequestType:
     @cached_property
     def type(self) -> type[msgspec.Struct]:
         """As a type that JSON is decoded into; unknown fields are refused, null and absence are the same."""
-        model = [("model", str, DEFAULT_MODEL)] if self.names_model else []
+        model = [("model", Literal[self.name], self.name)] if self.names_model else []
         identity = [(name, kind | None, None) for name, kind, _, _ in _IDENTITY]
         fields = sorted((_decoded(one) for one in self.fields), key=len)
         return msgspec.defstruct(

@@ -164,6 +164,8 @@ async def test_an_unknown_model_is_a_mistake_and_one_without_a_champion_is_not(
     client: httpx.AsyncClient, app: Any, folders: Folders
 ) -> None:
     assert (await client.post("/predict", json={"model": "zoo", "amount": 1})).status_code == 422
+    escaped = await client.post("/predict", content=b'{"mod\\u0065l": "risk_scoring_model", "amount": 1}')
+    assert escaped.status_code == 422
     app.decisions.store.models = {}
     response = await client.post("/predict", json=EXAMPLE)
     assert response.status_code == 503
