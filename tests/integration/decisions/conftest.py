@@ -161,5 +161,7 @@ def api(platform: Platform, filler: RegistryFiller, tmp_path: Path, experiments:
     with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
         started = Api(env, client)
         started.start()
+        # A start waits for MLflow a while and no longer: on a slow machine the versions come after it.
+        until(lambda: len(client.get("/health").json()["dependencies"]["models"]["detail"].split(" since ")) == 6, 60)
         yield started
         started.kill()
