@@ -53,6 +53,20 @@ def _logistic(margins, probabilities):  # type: ignore[no-untyped-def]
             probabilities[row, place] /= total
 
 
+def _strongest(added, feature_of, sums, places):  # type: ignore[no-untyped-def]
+    for column in range(added.shape[0]):
+        sums[feature_of[column]] += added[column]
+    for rank in range(places.shape[0]):
+        best = -1
+        for place in range(sums.shape[0]):
+            is_taken = False
+            for before in range(rank):
+                is_taken = is_taken or places[before] == place
+            if not is_taken and sums[place] != 0.0 and (best < 0 or abs(sums[place]) > abs(sums[best])):
+                best = place
+        places[rank] = best
+
+
 def _compiled(function: Any) -> Any:
     """Machine code, kept beside this module or in NUMBA_CACHE_DIR; made at each start where neither can be written."""
     try:
@@ -65,5 +79,7 @@ walk = _compiled(_walk)
 """Adds to `margins` what each tree answers, for each row of the matrix."""
 explain = _compiled(_explain)
 """The same for one row, and adds to `added`, margin by column, what each step of a walk changed."""
+strongest = _compiled(_strongest)
+"""Adds columns up by feature into `sums`, and fills `places` with those of the largest sums, -1 where none is left."""
 logistic = _compiled(_logistic)
 """Probabilities of the classes from log-odds: the sigmoid of one margin, the softmax of several."""

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ml import kernels
 from ml.features.definition import Feature
 from ml.features.encoder import Floats
 from ml.features.words import Shown, sentence, shown
@@ -43,11 +44,11 @@ class Explainer:
             class_place, output = len(self.model.classes) - 1, 0
         else:
             class_place = output = int(probabilities.argmax()) if class_place is None else class_place
-        sums = np.add.reduceat(added[output], self._starts).tolist()
+        sums, places = np.zeros(len(self._features)), np.empty(MOST, dtype=np.int64)
+        kernels.strongest(added[output], self._feature_of, sums, places)
         outcome = self.model.classes[class_place]
-        return probabilities.tolist(), [
-            self._reason(cleaned, place, sums[place], outcome) for place in _strongest(sums)
-        ]
+        found = [(place, float(sums[place])) for place in places.tolist() if place >= 0]
+        return probabilities.tolist(), [self._reason(cleaned, place, total, outcome) for place, total in found]
 
     def _reason(self, cleaned: Mapping[str, Any], place: int, contribution: float, outcome: str) -> Reason:
         feature = self._features[place]
@@ -60,13 +61,7 @@ class Explainer:
         return (*definition.numbers, *definition.categories, *definition.rates)
 
     @cached_property
-    def _starts(self) -> np.ndarray[Any, Any]:
-        """Where the columns of each feature begin: they lie side by side."""
-        origins = self.model.encoder.origins
-        return np.array([at for at, name in enumerate(origins) if at == 0 or name != origins[at - 1]])
-
-
-def _strongest(sums: list[float]) -> list[int]:
-    strengths = [-abs(one) for one in sums]
-    found = sorted(range(len(sums)), key=strengths.__getitem__)[:MOST]
-    return [place for place in found if sums[place] != 0.0]
+    def _feature_of(self) -> np.ndarray[Any, Any]:
+        """The place of the feature that each column belongs to."""
+        places = {one.name: place for place, one in enumerate(self._features)}
+        return np.array([places[name] for name in self.model.encoder.origins])

@@ -92,6 +92,9 @@ async def test_a_hard_decline_is_not_tried_again_whatever_the_model_says(client:
     hard = (await client.post("/api/decisioning/retry", json={**asked, "decline_reason": "expired_card"})).json()
     assert hard["decision"] == "give_up"
     assert "wait_minutes" not in hard
+    tired = (await client.post("/api/decisioning/retry", json={**asked, "previous_attempts": 9})).json()
+    assert tired["decision"] == "give_up"
+    assert tired["models"][0]["decision"] == "retry"
 
 
 async def test_a_processor_out_of_service_is_passed_over(
