@@ -14,7 +14,7 @@ DEMO_RATE := $(or $(RATE),1000)
 unexport SECONDS
 
 PACKAGES := contracts domain producer programs spark_jobs serving local postgres benchmarks ml
-GROUPS := dev dbt objectstore ml
+GROUPS := dev dbt objectstore ml rival-mlserver rival-bentoml
 IMAGE_GROUPS := producer stream serving migrations
 UV_LOCK := uv pip compile --generate-hashes --no-emit-index-url --no-header --no-annotate --no-strip-extras \
 	--python-version 3.11 --universal --quiet
@@ -121,6 +121,11 @@ bench-commit: install ## Milliseconds of one append to a Delta table, by writer
 .PHONY: bench-gold
 bench-gold: install ## Views and API over 86 million payments, alone and by 200 readers at once
 	$(DEV)/python -m benchmarks.gold
+
+.PHONY: bench-serving
+bench-serving: install ## One decision after the other: this API, a bare server, MLflow's, MLServer, BentoML
+	@$(PYTHON) -m local.environments ml
+	$(DEV)/python -m benchmarks.serving
 
 .PHONY: eval-anomalies
 eval-anomalies: install ## How soon each incident is found, and how often a calm day raises an alarm

@@ -85,6 +85,12 @@ def outputs() -> dict[str, Channel]:
     return {name: Channel(name=name, **row) for name, row in _toml("topics.toml")["outputs"].items()}
 
 
+@cache
+def documents() -> tuple[str, ...]:
+    """The topics of plain JSON, which have no schema."""
+    return tuple(_toml("topics.toml")["documents"])
+
+
 def channels() -> dict[str, Channel]:
     """Every topic there has to be, by name."""
     return {**topics(), **outputs()}

@@ -250,6 +250,8 @@ def _api(site: Site) -> Service:
             "DATABASE_URL": site.database_url("api"),
             "API_HOST": LOCALHOST,
             "API_PORT": str(site.ports.api),
+            "MLFLOW_TRACKING_URI": site.mlflow,
+            "MODEL_CACHE_DIR": str(site.data / "models"),
         },
         needs=("migrate",),
         ports={"api": site.ports.api},

@@ -1,9 +1,11 @@
-"""The served form of a model: a folder that numpy and treelite can score from, without mlflow, pandas or scikit-learn.
+"""The served form of a model: a folder that numpy and numba score from, without mlflow, pandas or scikit-learn.
 
-`model.json` says what the model is; `trees.treelite` holds trees, `linear.npz` the weights of a logistic regression.
+`model.json` says what the model is; `trees.npz` holds trees, `linear.npz` the weights of a logistic regression.
 """
 
 import json
+import zipfile
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,14 +13,14 @@ from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
-import treelite
 
 from ml.errors import MlError
 from ml.features.definitions import DEFINITIONS
 from ml.features.encoder import Columns, Encoder, Floats
+from ml.trees import Trees, from_log_odds
 
-FORMAT = 1
-_MODEL, _TREES, _LINEAR = "model.json", "trees.treelite", "linear.npz"
+FORMAT = 2
+_MODEL, _LINEAR = "model.json", "linear.npz"
 
 
 class Scorer(Protocol):
@@ -31,48 +33,65 @@ class Scorer(Protocol):
     def probabilities(self, matrix: Floats) -> Floats:
         """A row of probabilities per row of the matrix."""
 
+    def explained(self, row: Floats) -> tuple[Floats, Floats]:
+        """Probabilities of the classes, and what each column added to each class's; for two classes to the second's."""
+
+    @property
+    def dtype(self) -> str:
+        """In what features are compared or weighed: float32 or float64."""
+
+    @property
+    def width(self) -> int:
+        """How many columns a row must have at least."""
+
     def save(self, folder: Path) -> None:
         """Write the file that `load` needs."""
 
 
-@dataclass(frozen=True)
-class Trees:
-    """A forest. `dtype`: what scikit-learn compares thresholds in, float32 for random forests."""
-
-    model: treelite.Model
-    dtype: str
-    kind: str = "trees"
-
-    def probabilities(self, matrix: Floats) -> Floats:
-        """By treelite's own interpreter, in one thread."""
-        found = treelite.gtil.predict(self.model, matrix.astype(self.dtype), nthread=1)
-        found = np.asarray(found, dtype=np.float64).reshape(len(matrix), -1)
-        return np.column_stack([1.0 - found[:, 0], found[:, 0]]) if found.shape[1] == 1 else found
-
-    def save(self, folder: Path) -> None:
-        """Treelite's serial format."""
-        self.model.serialize(str(folder / _TREES))
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Linear:
-    """Logistic regression; scaling is part of the weights. One column of weights per class, or one for two classes."""
+    """Logistic regression; scaling is part of the weights. One column of weights per class, or one for two classes.
+
+    `means`: the mean of each column in training, from which the additions of a row are counted.
+    """
 
     weights: Floats
     intercepts: Floats
+    means: Floats
     kind: str = "linear"
+    dtype: str = "float64"
+
+    def __post_init__(self) -> None:
+        """Refuse arrays that do not fit together. Raises ValueError."""
+        columns, outputs = self.weights.shape
+        if self.intercepts.shape != (outputs,) or self.means.shape != (columns,):
+            raise ValueError("the weights, intercepts and means do not fit together")
+        if not all(np.isfinite(one).all() for one in (self.weights, self.intercepts, self.means)):
+            raise ValueError("a weight is not a finite number")
+
+    @property
+    def width(self) -> int:
+        """How many columns a row must have."""
+        return len(self.weights)
 
     def probabilities(self, matrix: Floats) -> Floats:
         """Sigmoid for two classes, softmax for more."""
-        margins = matrix @ self.weights + self.intercepts
-        if margins.shape[1] == 1:
-            margins = np.column_stack([np.zeros(len(margins)), margins[:, 0]])
-        powers = np.exp(margins - margins.max(axis=1, keepdims=True))
-        return np.asarray(powers / powers.sum(axis=1, keepdims=True))
+        return from_log_odds(matrix @ self.weights + self.intercepts)
+
+    def explained(self, row: Floats) -> tuple[Floats, Floats]:
+        """An addition is the weight times the distance to the mean row, in log-odds."""
+        probabilities = self.probabilities(row[np.newaxis])[0]
+        return probabilities, ((row - self.means)[:, np.newaxis] * self.weights).T
 
     def save(self, folder: Path) -> None:
         """As numpy arrays."""
-        np.savez(folder / _LINEAR, weights=self.weights, intercepts=self.intercepts)
+        np.savez(folder / _LINEAR, weights=self.weights, intercepts=self.intercepts, means=self.means)
+
+    @classmethod
+    def load(cls, folder: Path) -> "Linear":
+        """The weights of a folder. Raises OSError, ValueError or KeyError when they are damaged."""
+        with np.load(folder / _LINEAR, allow_pickle=False) as stored:
+            return cls(stored["weights"], stored["intercepts"], stored["means"])
 
 
 @dataclass(frozen=True)
@@ -105,7 +124,7 @@ class ServedModel:
             "format": FORMAT,
             "model": self.name,
             "scorer": self.scorer.kind,
-            "dtype": self.scorer.dtype if isinstance(self.scorer, Trees) else "float64",
+            "dtype": self.scorer.dtype,
             "features": self.encoder.features,
             "encoder": self.encoder.to_json(),
             "classes": self.classes,
@@ -124,23 +143,28 @@ def load(folder: Path) -> ServedModel:
         encoder = Encoder.from_json(DEFINITIONS[stored["model"]], stored["encoder"])
         if list(encoder.features) != stored["features"]:
             raise MlError(f"{folder} was trained by another definition of {stored['model']}: train it again.")
+        scorer = _scorer(folder, stored["scorer"], stored["dtype"])
+        if scorer.width > len(encoder.features):
+            raise ValueError(f"it asks for {scorer.width} columns where a request has {len(encoder.features)}")
         return ServedModel(
             name=stored["model"],
             encoder=encoder,
-            scorer=_scorer(folder, stored["scorer"], stored["dtype"]),
+            scorer=scorer,
             classes=tuple(stored["classes"]),
             threshold=float(stored["threshold"]),
             facts=stored["facts"],
         )
-    except (OSError, ValueError, KeyError, TypeError, treelite.TreeliteError) as error:
+    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile, zlib.error, EOFError) as error:
         raise MlError(f"{folder} holds no model that can be served: {error!r}. Train it again or roll back.") from error
 
 
 def _scorer(folder: Path, kind: str, dtype: str) -> Scorer:
-    if kind == "trees":
-        return Trees(treelite.Model.deserialize(str(folder / _TREES)), dtype)
-    with np.load(folder / _LINEAR, allow_pickle=False) as arrays:
-        return Linear(arrays["weights"], arrays["intercepts"])
+    match kind:
+        case "trees":
+            return Trees.load(folder, dtype)
+        case "linear":
+            return Linear.load(folder)
+    raise ValueError(f"unknown scorer {kind!r}")
 
 
 def greatest_difference(left: npt.NDArray[Any], right: npt.NDArray[Any]) -> float:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from ml import comparison
 from ml.datasets import sets
 from ml.datasets.source import Source
 from ml.evaluation.card import card
@@ -48,9 +49,10 @@ def train_and_register(
         form, kept = Path(scratch) / "form", Path(scratch) / "evidence"
         kept.mkdir()
         trained.served.save(form)
-        equality.write(trained, kept)
+        equality.write(trained, form, equality.SERVED_ROWS)
+        equality.write(trained, kept, promotion().equality_rows)
         (kept / REFERENCE).write_text(reference.take(trained).to_json(), encoding="utf-8")
-        difference = equality.difference(load(form), kept)
+        difference = comparison.difference(load(form), kept)
         text = card(trained, evidence, gate_failures, difference)
         _keep(kept, results, trained, evidence, text)
         run.log(_params(trained, label_delay_days), {**evidence.figures, **_ceilings(evidence)}, _tags(gate_failures))

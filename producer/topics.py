@@ -7,7 +7,7 @@ from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
-from domain.contracts import Channel, avro_schema_text, channels, topic_settings
+from domain.contracts import avro_schema_text, channels, documents, topic_settings
 from producer.errors import ProducerError
 from producer.registry import SchemaRegistry
 from producer.settings import ProducerSettings
@@ -35,7 +35,7 @@ def wait_for_broker(servers: str, wait_seconds: float, say: Callable[[str], None
 
 def create_topics(admin: AdminClient, settings: ProducerSettings) -> list[str]:
     """Create the contract's topics that are missing; returns the names of those created."""
-    wanted = [_new_topic(topic, settings) for topic in channels().values()]
+    wanted = [_new_topic(name, settings) for name in (*channels(), *documents())]
     return [name for name, future in admin.create_topics(wanted).items() if _is_created(name, future.result)]
 
 
@@ -48,9 +48,9 @@ def register_schemas(registry: SchemaRegistry) -> dict[str, int]:
     return ids
 
 
-def _new_topic(topic: Channel, settings: ProducerSettings) -> NewTopic:
+def _new_topic(name: str, settings: ProducerSettings) -> NewTopic:
     return NewTopic(
-        topic.name,
+        name,
         num_partitions=settings.partitions,
         replication_factor=settings.replication,
         config={

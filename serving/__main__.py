@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from serving.access import cli as keys
 from serving.app import create_app
+from serving.decisions.watched import BadFile
 from serving.settings import ApiSettings
 
 commands = typer.Typer(
@@ -53,7 +54,11 @@ def main(context: typer.Context) -> None:
 
 def serve(settings: ApiSettings) -> None:
     """Serve until SIGINT or SIGTERM."""
-    app = create_app(settings)
+    try:
+        app = create_app(settings)
+    except BadFile as error:
+        print(f"API settings: {error}", file=sys.stderr)
+        raise SystemExit(2) from None
     config = uvicorn.Config(
         app,
         host=settings.host,

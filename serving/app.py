@@ -1,7 +1,7 @@
 """The application factory: the one place where real adapters or given ones are put together."""
 
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
 from functools import cache
@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 from fastapi import FastAPI
 from starlette.middleware.gzip import GZipMiddleware
+from starlette.types import Receive, Scope, Send
 
 from serving import metrics, problems
 from serving.access import routes as access_routes
@@ -25,6 +26,10 @@ from serving.analytics.repository import Analytics, PostgresAnalytics
 from serving.console import routes as console_routes
 from serving.crowd import CrowdMiddleware
 from serving.database import Database, Pool, create_pool
+from serving.decisions import document as document_of_decisions
+from serving.decisions.assembly import Decisions, default_sinks
+from serving.decisions.log import Sink
+from serving.decisions.store import Source
 from serving.dependencies import Clock
 from serving.experiments import routes as experiment_routes
 from serving.experiments.repository import Experiments, PostgresExperiments
@@ -52,10 +57,19 @@ def utc_now() -> datetime:
 
 
 class Application(FastAPI):
-    """FastAPI whose document knows the problem responses."""
+    """FastAPI behind the door of decisions, with a document that knows those and the problem responses."""
+
+    decisions: Decisions
 
     def openapi(self) -> dict[str, Any]:
-        return problems.describe(super().openapi())
+        document = document_of_decisions.describe(super().openapi(), self.decisions.door.endpoints.values())
+        return problems.describe(document)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self.decisions.door.knows(scope):
+            await self.decisions.door(scope, receive, send)
+        else:
+            await super().__call__(scope, receive, send)
 
 
 def create_app(
@@ -66,6 +80,8 @@ def create_app(
     keys: Keys | None = None,
     audit_writer: Writer | None = None,
     experiments: Experiments | None = None,
+    models: Source | None = None,
+    inference_sinks: Sequence[Sink] | None = None,
 ) -> FastAPI:
     """The application; opens nothing until its lifespan starts. Given adapters take the place of the real ones."""
     pool = create_pool(settings)
@@ -88,10 +104,14 @@ def create_app(
     app.state.experiments = experiments or PostgresExperiments(database)
     app.state.feed = KpiFeed(store.kpis, clock, settings.kpi_poll_seconds)
     app.state.http = httpx.AsyncClient(timeout=settings.health_timeout_seconds, verify=_trust())
-    app.state.health = health or _health(app, settings)
     app.state.audit = PostgresAudit(database)
     app.state.audit_log = AuditLog(audit_writer or AuditWriter(settings.database_url.get_secret_value()))
     key_ring = KeyRing(keys or PostgresKeys(database), clock, settings.key_cache_seconds)
+    app.state.metrics = metrics.Metrics()
+    sinks = default_sinks(settings) if inference_sinks is None else inference_sinks
+    audit_log = app.state.audit_log
+    app.decisions = Decisions.over(settings, app.state.metrics, key_ring, audit_log, clock, sinks, models)
+    app.state.health = health or _health(app, settings)
     app.add_middleware(AccessMiddleware, keys=key_ring, is_key_required=settings.keys_required)
     # Inside the record, so that a refusal is in it too; outside of what looks keys up.
     app.add_middleware(CrowdMiddleware, most=settings.requests_at_once)
@@ -108,7 +128,7 @@ def create_app(
 
 
 @asynccontextmanager
-async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+async def _lifespan(app: Application) -> AsyncIterator[None]:
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(app.state.http)
         pool: Pool | None = app.state.pool
@@ -117,19 +137,19 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
             stack.push_async_callback(pool.close)
         app.state.audit_log.start()
         stack.push_async_callback(app.state.audit_log.close)
+        await stack.enter_async_context(app.decisions.running())
         app.state.feed.start()
         stack.push_async_callback(app.state.feed.close)
         yield
 
 
 def _install_metrics(app: FastAPI, pool: Pool) -> None:
-    app.state.metrics = metrics.Metrics()
     collector = metrics.StateCollector(app.state.feed, app.state.audit_log, app.state.clock, pool.get_stats)
     app.state.metrics.registry.register(collector)
     app.add_middleware(metrics.MetricsMiddleware, metrics=app.state.metrics)
 
 
-def _health(app: FastAPI, settings: ApiSettings) -> Health:
+def _health(app: Application, settings: ApiSettings) -> Health:
     kafka, registry = settings.kafka_bootstrap_servers, settings.schema_registry_url
     stale_after = settings.stale_after_seconds
     found = {
@@ -139,6 +159,7 @@ def _health(app: FastAPI, settings: ApiSettings) -> Health:
         if registry
         else probes.not_configured("SCHEMA_REGISTRY_URL"),
         "stream": probes.stream_probe(app.state.feed, app.state.clock, stale_after),
+        "models": probes.models_probe(app.decisions.store, app.decisions.files),
     }
     timeout = settings.health_timeout_seconds
     return Health([Check(name, probe, required=name == "postgres", timeout=timeout) for name, probe in found.items()])

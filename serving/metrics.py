@@ -44,13 +44,21 @@ class Metrics:
             buckets=BUCKETS,
             registry=self.registry,
         )
+        self._known: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
 
     def observe(self, scope: Scope, status: int, seconds: float) -> None:
         """Count one answer; unknown paths and methods share a label, so that nobody can invent series."""
         method = scope["method"] if scope["method"] in METHODS else "other"
-        route = getattr(scope.get("route"), "path", "unmatched")
-        self.requests.labels(method, route, status).inc()
-        self.duration.labels(method, route, status).observe(seconds)
+        self.count(method, getattr(scope.get("route"), "path", "unmatched"), status, seconds)
+
+    def count(self, method: str, route: str, status: int, seconds: float) -> None:
+        """Count one answer of a known route; each series is looked up once and kept."""
+        known = self._known.get((method, route, status))
+        if known is None:
+            labels = (method, route, status)
+            known = self._known[labels] = (self.requests.labels(*labels), self.duration.labels(*labels))
+        known[0].inc()
+        known[1].observe(seconds)
 
 
 class StateCollector(Collector):

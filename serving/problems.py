@@ -125,18 +125,19 @@ async def _invalid_request(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
     known = known_parameters(request)
     mistakes = [_mistake(entry, known) for entry in error.errors()]
-    count = "1 parameter is wrong." if len(mistakes) == 1 else f"{len(mistakes)} parameters are wrong."
-    members: dict[str, Any] = {"errors": mistakes}
-    if any(entry["type"] == "extra_forbidden" for entry in error.errors()):
-        members["known_parameters"] = known
-    return problem(request, 422, "invalid-request", "The request is not valid", count, **members)
+    is_unknown = any(entry["type"] == "extra_forbidden" for entry in error.errors())
+    return invalid(request, mistakes, **({"known_parameters": known} if is_unknown else {}))
 
 
 async def _http_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
-    title = HTTPStatus(error.status_code).phrase
-    detail = _HTTP_DETAILS.get(error.status_code, str(error.detail))
-    return problem(request, error.status_code, title.lower().replace(" ", "-"), title, detail, error.headers)
+    return _of_status(request, error.status_code, str(error.detail), error.headers)
+
+
+def _of_status(request: Request, status: int, otherwise: str, headers: Mapping[str, str] | None) -> JSONResponse:
+    title = HTTPStatus(status).phrase
+    detail = _HTTP_DETAILS.get(status, otherwise)
+    return problem(request, status, title.lower().replace(" ", "-"), title, detail, headers)
 
 
 _HTTP_DETAILS = {
@@ -155,7 +156,23 @@ async def _unauthorised(request: Request, error: Exception) -> JSONResponse:
 
 
 async def _forbidden(request: Request, error: Exception) -> JSONResponse:
-    return problem(request, 403, "forbidden", "The key may not do this", str(error))
+    return forbidden(request, str(error))
+
+
+def invalid(request: Request, mistakes: list[Mistake], **members: Any) -> JSONResponse:
+    """422, with each mistake."""
+    count = "1 parameter is wrong." if len(mistakes) == 1 else f"{len(mistakes)} parameters are wrong."
+    return problem(request, 422, "invalid-request", "The request is not valid", count, errors=mistakes, **members)
+
+
+def wrong_method(request: Request, allowed: str) -> JSONResponse:
+    """405, with the method that is taken."""
+    return _of_status(request, 405, "", {"Allow": allowed})
+
+
+def forbidden(request: Request, detail: str) -> JSONResponse:
+    """403."""
+    return problem(request, 403, "forbidden", "The key may not do this", detail)
 
 
 def unavailable(request: Request, error: StoreUnavailable) -> JSONResponse:
@@ -169,6 +186,11 @@ def unauthorised(request: Request, detail: str) -> JSONResponse:
 
 
 async def _unexpected(request: Request, error: Exception) -> JSONResponse:
+    return unexpected(request, error)
+
+
+def unexpected(request: Request, error: Exception) -> JSONResponse:
+    """500, with the number under which the cause is in the log."""
     incident = uuid.uuid4().hex[:12]
     log.error("incident %s on %s %s", incident, request.method, request.url.path, exc_info=error)
     detail = "Something went wrong on our side. Quote the incident number to find it in the log."

@@ -1,5 +1,7 @@
 """Every setting of the service, typed, in one place."""
 
+from pathlib import Path
+
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -40,5 +42,16 @@ class ApiSettings(BaseSettings):
     """How often the KPIs are read for all listeners of the live stream together."""
     stale_after_seconds: float = Field(default=30.0, gt=0)
     """Age of the last committed batch from which the stream counts as degraded."""
+    mlflow_tracking_uri: str | None = Field(default=None, validation_alias="MLFLOW_TRACKING_URI")
+    """Where versions of models come from: the base URL of an MLflow server; other addresses are not looked at."""
+    model_cache_dir: Path = Field(default=Path("var/models"), validation_alias="MODEL_CACHE_DIR")
+    """Folder that keeps the served versions over a restart."""
+    model_poll_seconds: float = Field(default=5.0, ge=0.1, le=3600)
+    """How often the aliases are looked at."""
+    decisions_file: Path = Path("contracts/decisions.toml")
+    """Policy rules; read again when it changes."""
+    experiments_file: Path = Path("contracts/experiments.toml")
+    """Experiments; read again when it changes."""
+
     health_timeout_seconds: float = Field(default=2.0, gt=0, le=10)
     """Longest a single dependency check may take."""

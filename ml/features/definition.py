@@ -1,6 +1,6 @@
 """How a request becomes a row of numbers."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,6 +41,9 @@ class Rate:
     function: Callable[..., str | None]
 
 
+Feature = Number | Category | Rate
+
+
 @dataclass(frozen=True)
 class Definition:
     """The request of one model and its features. `slices`: fields by whose values evaluation is told apart."""
@@ -56,6 +59,6 @@ class Definition:
         """The field of this name. Raises KeyError."""
         return {one.name: one for one in self.fields}[name]
 
-    def cleaned(self, request: dict[str, Any]) -> dict[str, Any]:
+    def cleaned(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """The request as features see it."""
         return {one.name: one.clean(request.get(one.name)) for one in self.fields}

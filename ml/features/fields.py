@@ -1,7 +1,7 @@
 """What a model is asked with: fields, their types, and how a value that came from anywhere is made clean."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -23,17 +23,7 @@ class Field:
 
     def clean(self, value: Any) -> Value:
         """The value as features see it: None for what is missing, NaN, infinite or of another type."""
-        if value is None:
-            return None
-        match self.kind:
-            case "number":
-                return _number(value)
-            case "boolean":
-                return value if isinstance(value, bool) else None
-            case "category":
-                return str(value) or None if isinstance(value, str) else None
-            case "instant":
-                return _instant(value)
+        return None if value is None else _CLEANERS[self.kind](value)
 
     def refusal(self, value: Any) -> str | None:
         """Why a request with this value cannot be answered; None when it can."""
@@ -76,6 +66,22 @@ def _instant(value: Any) -> datetime | None:
     if not isinstance(value, datetime) or value != value:  # pandas' NaT is a datetime
         return None
     return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
+
+
+def _boolean(value: Any) -> bool | None:
+    return value if isinstance(value, bool) else None
+
+
+def _category(value: Any) -> str | None:
+    return str(value) or None if isinstance(value, str) else None
+
+
+_CLEANERS: dict[Kind, Callable[[Any], Value]] = {
+    "number": _number,
+    "boolean": _boolean,
+    "category": _category,
+    "instant": _instant,
+}
 
 
 def _is_between(value: float, minimum: float | None, maximum: float | None) -> bool:

@@ -15,10 +15,10 @@ from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
+from ml import comparison
 from ml.errors import MlError
 from ml.features.definitions import DEFINITIONS
 from ml.form import ServedModel, load
-from ml.registry import equality
 from ml.registry.flavour import signature
 from ml.watching.reference import FILE as REFERENCE
 
@@ -27,7 +27,7 @@ BEFORE = "champion_before"
 """Tag of a version: the champion that it took the place of."""
 _ROOT = Path(__file__).resolve().parents[2]
 _CODE = ("ml", "domain", "contracts")
-_REQUIREMENTS = ["numpy", "pandas", "treelite", "pydantic-settings"]
+_REQUIREMENTS = ["numba", "numpy", "pandas", "pydantic-settings"]
 _ANSWER_SECONDS = 5
 
 
@@ -128,9 +128,9 @@ class Registry:
         served = self.load(version)
         with plain_errors(self.uri), tempfile.TemporaryDirectory() as scratch:
             path = mlflow.artifacts.download_artifacts(
-                run_id=version.run_id, artifact_path=f"evidence/{equality.FILE}", dst_path=scratch
+                run_id=version.run_id, artifact_path=f"evidence/{comparison.FILE}", dst_path=scratch
             )
-            return equality.difference(served, Path(path).parent)
+            return comparison.difference(served, Path(path).parent)
 
     def reference(self, version: Version) -> str:
         """What the version's test period was like, as JSON for the watch over it."""

@@ -4,14 +4,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-import treelite
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from ml.form import Linear, Scorer, Trees
+from ml.form import Scorer
+from ml.training import conversion
 
 SEED = 17
 Settings = Mapping[str, Any]
@@ -33,12 +32,6 @@ def _logistic(settings: Settings) -> Pipeline:
     return make_pipeline(StandardScaler(), LogisticRegression(max_iter=300, tol=1e-4, **settings))
 
 
-def _served_logistic(fitted: Pipeline) -> Linear:
-    scaler, regression = fitted[0], fitted[-1]
-    weights = np.asarray(regression.coef_ / scaler.scale_).T
-    return Linear(weights, np.asarray(regression.intercept_ - (regression.coef_ / scaler.scale_) @ scaler.mean_))
-
-
 def _forest(settings: Settings) -> RandomForestClassifier:
     return RandomForestClassifier(n_estimators=60, max_features="sqrt", n_jobs=1, random_state=SEED, **settings)
 
@@ -47,20 +40,25 @@ def _boosting(settings: Settings) -> HistGradientBoostingClassifier:
     return HistGradientBoostingClassifier(early_stopping=False, random_state=SEED, **settings)
 
 
-LOGISTIC = Candidate("logistic regression", _logistic, ({"C": 0.02}, {"C": 1.0}), _served_logistic)
+LOGISTIC = Candidate(
+    "logistic regression",
+    _logistic,
+    ({"C": 0.02}, {"C": 1.0}),
+    lambda fitted: conversion.linear(fitted[0], fitted[-1]),
+)
 _TREE = {"min_samples_leaf": 5, "max_samples": 0.3}
 _STEPS = {"learning_rate": 0.06, "max_iter": 120, "min_samples_leaf": 40, "l2_regularization": 5.0}
 FOREST = Candidate(
     "random forest",
     _forest,
     ({"max_depth": 12, **_TREE}, {"max_depth": 16, **_TREE}),
-    lambda fitted: Trees(treelite.sklearn.import_model(fitted), "float32"),
+    conversion.forest,
 )
 BOOSTING = Candidate(
     "gradient boosting",
     _boosting,
     ({"max_leaf_nodes": 15, **_STEPS}, {"max_leaf_nodes": 31, **_STEPS}),
-    lambda fitted: Trees(treelite.sklearn.import_model(fitted), "float64"),
+    conversion.boosting,
 )
 CANDIDATES: Mapping[str, tuple[Candidate, ...]] = {
     "fraud_detection_model": (LOGISTIC, FOREST, BOOSTING),

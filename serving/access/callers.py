@@ -12,6 +12,7 @@ class Scope(StrEnum):
 
     ANALYTICS_READ = "analytics:read"
     AUDIT_READ = "audit:read"
+    DECISIONS_WRITE = "decisions:write"
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ class Caller:
         return replace(query, filters={**query.filters, "merchant_id": wanted})
 
 
-ANYBODY = Caller(None, frozenset({Scope.ANALYTICS_READ}))
-"""Without a key, where none is required: the page and its figures."""
+ANYBODY = Caller(None, frozenset({Scope.ANALYTICS_READ, Scope.DECISIONS_WRITE}))
+"""Without a key, where none is required: the page, its figures, and decisions."""
 NOBODY = Caller(None, frozenset())
 """Without a key, where one is required."""

@@ -2,14 +2,18 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
+from typing import Any
 
 import httpx
 from confluent_kafka.admin import AdminClient
 
 from serving.analytics.feed import KpiFeed
 from serving.analytics.repository import Analytics
+from serving.decisions.store import ModelStore
+from serving.decisions.versions import Pair
+from serving.decisions.watched import Watched
 from serving.health.checks import Finding, Probe, Status
 
 KAFKA_SECONDS = 1.5
@@ -75,6 +79,28 @@ def stream_probe(feed: KpiFeed, now: Callable[[], datetime], stale_after: float)
         return Finding(f"last batch committed {max(age, 0):.1f} s ago", status)
 
     return probe
+
+
+def models_probe(store: ModelStore, files: Sequence[Watched[Any]]) -> Probe:
+    """Which versions are served, since when, and why not others; asks nobody, the store has looked."""
+
+    async def probe() -> Finding:
+        served = [_served(model, pair) for model, pair in store.models.items()]
+        wrong = [f"{alias} of {model} is not taken: {reason}" for (model, alias), reason in store.failures.items()]
+        wrong += [f"{one.path.name} is not in force: {one.failure}" for one in files if one.failure]
+        if store.reachable is False:
+            wrong.append("MLflow does not answer; the last good versions stay")
+        if store.source is None and not served:
+            return Finding("MLFLOW_TRACKING_URI is not set to a server", Status.UNCHECKED)
+        detail = "; ".join([*served, *wrong]) or "no model has a champion yet: train and promote"
+        return Finding(detail, Status.DEGRADED if wrong else Status.UP)
+
+    return probe
+
+
+def _served(model: str, pair: Pair) -> str:
+    challenger = f" and {pair.challenger.number} as challenger" if pair.challenger else ""
+    return f"{model} {pair.champion.number}{challenger} since {pair.champion.since:%Y-%m-%dT%H:%M:%SZ}"
 
 
 def not_configured(variable: str) -> Probe:

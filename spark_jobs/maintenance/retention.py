@@ -7,6 +7,7 @@ import hashlib
 import json
 from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
+from typing import LiteralString
 
 import psycopg
 import pyarrow as pa
@@ -34,6 +35,8 @@ PENDING = ".pending"
 _SOURCES = b"source_files"
 _ROWS_AT_ONCE = 20_000
 _LOCK_WAIT = "2s"
+_DROP_DETAIL: LiteralString = "select live.drop_oldest_partition(%s)"
+_DROP_INFERENCES: LiteralString = "select ops.drop_oldest_inferences(%s)"
 
 
 class ArchiveIncomplete(RuntimeError):
@@ -122,15 +125,16 @@ def retain_database(database_url: str, detail_days: int, aggregate_days: int, no
     with closing(psycopg.connect(database_url, autocommit=True, connect_timeout=10)) as connection:
         connection.execute(f"set lock_timeout = '{_LOCK_WAIT}'")
         connection.execute("set timezone = 'UTC'")
-        while name := _drop_oldest(connection, today - timedelta(days=detail_days)):
-            dropped.append(name)
+        for drop, days in ((_DROP_DETAIL, detail_days), (_DROP_INFERENCES, aggregate_days)):
+            while name := _drop_oldest(connection, drop, today - timedelta(days=days)):
+                dropped.append(name)
         _delete_aggregates(connection, today - timedelta(days=aggregate_days))
         _delete_audit(connection, today - timedelta(days=aggregate_days))
     return dropped
 
 
-def _drop_oldest(connection: psycopg.Connection[tuple[str | None]], first: date) -> str | None:
-    row = connection.execute("select live.drop_oldest_partition(%s)", [first]).fetchone()
+def _drop_oldest(connection: psycopg.Connection[tuple[str | None]], drop: LiteralString, first: date) -> str | None:
+    row = connection.execute(drop, [first]).fetchone()
     return row[0] if row else None
 
 

@@ -1,6 +1,7 @@
 """An application over fakes, and a client that speaks to it in-process."""
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import httpx
 import pytest
@@ -17,8 +18,9 @@ def anyio_backend() -> str:
 
 
 @pytest.fixture
-def settings() -> ApiSettings:
-    return ApiSettings(DATABASE_URL="postgresql://nobody@127.0.0.1:1/none", kpi_poll_seconds=60)
+def settings(tmp_path: Path) -> ApiSettings:
+    url = "postgresql://nobody@127.0.0.1:1/none"
+    return ApiSettings(DATABASE_URL=url, MODEL_CACHE_DIR=tmp_path / "models", kpi_poll_seconds=60)
 
 
 @pytest.fixture

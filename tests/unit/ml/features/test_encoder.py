@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from ml.features.definition import MISSING, Definition
-from ml.features.definitions import DEFINITIONS, FRAUD, ROUTING
+from ml.features.definitions import DEFINITIONS, FRAUD, RETRY, ROUTING
 from ml.features.encoder import Encoder, clean
 from ml.features.fields import Field
 
@@ -55,6 +55,14 @@ def test_columns_and_rows_give_the_same_bits(definition: Definition) -> None:
     assert np.array_equal(encoder.matrix(columns), by_row)
     assert np.isfinite(by_row).all()
     assert by_row.shape[1] == len(encoder.features) == len(encoder.origins)
+
+
+@pytest.mark.parametrize(("definition", "field"), [(ROUTING, "processor"), (RETRY, "minutes_since_decline")])
+def test_variants_of_a_row_are_the_rows_of_the_variants(definition: Definition, field: str) -> None:
+    encoder, values = learnt(definition), ["ProcessorA", "nowhere", None] if field == "processor" else [0.1, 60.0, None]
+    for request in rows_of(odd_columns(definition, 20, seed=4)):
+        rows = np.array([encoder.row({**request, field: value}) for value in values])
+        assert np.array_equal(encoder.variants(definition.cleaned(request), field, values), rows)
 
 
 def test_an_encoder_survives_being_stored() -> None:

@@ -40,6 +40,7 @@ async def test_every_dependency_is_named(app: FastAPI, client: httpx.AsyncClient
         "kafka": "unchecked",
         "schema_registry": "unchecked",
         "stream": "up",
+        "models": "unchecked",
     }
 
 

@@ -1,0 +1,239 @@
+"""The record of answers, kept off their path: encoded once, then to Kafka and Postgres, each at its own pace."""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any, Protocol
+
+import msgspec
+import psycopg
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
+
+from serving.decisions.answers import Inference
+from serving.decisions.metrics import Recorded
+
+log = logging.getLogger(__name__)
+
+TOPIC = "ml.inferences"
+MOST_WAITING = 20_000
+"""Answers held for a sink that is away; what comes then is dropped and counted."""
+MOST_AT_ONCE = 500
+PAUSE_SECONDS = 0.1
+RETRY_SECONDS = 2.0
+LAST_SECONDS = 3.0
+"""What is left for the last batches when the service ends."""
+
+_INSERT = """
+insert into ops.inferences
+select * from jsonb_to_recordset(%s::jsonb) as row (
+    request_id uuid, scored_at timestamptz, model text, version integer, arm text, experiment text, split_key text,
+    transaction_id text, merchant_id text, request jsonb, score double precision, scores jsonb, decision text,
+    policy_rules text[], reasons jsonb, latency_us integer
+)
+on conflict do nothing
+"""
+_ENSURE_DAYS = """
+select ops.ensure_inference_days(array(
+    select distinct ((row ->> 'scored_at')::timestamptz at time zone 'UTC')::date
+    from jsonb_array_elements(%s::jsonb) as row
+))
+"""
+
+
+class Sink(Recorded, Protocol):
+    """One place where the record goes."""
+
+    async def take(self, rows: Sequence[tuple[bytes | None, bytes]]) -> None:
+        """Keys and rows, soon on their way; never waits for the other side."""
+
+    async def close(self) -> None:
+        """Send what waits, in bounded time, and let go."""
+
+
+class InferenceLog:
+    """Takes answers at once and hands them to the sinks soon after."""
+
+    name = "queue"
+
+    def __init__(self, sinks: Sequence[Sink]) -> None:
+        self.sinks = sinks
+        self._pending: deque[Inference] = deque()
+        self._encoder = msgspec.json.Encoder()
+        self._task: asyncio.Task[None] | None = None
+        self.written = 0
+        self.dropped = 0
+
+    @property
+    def waiting(self) -> int:
+        """Answers that no sink has yet."""
+        return len(self._pending)
+
+    def add(self, inference: Inference) -> None:
+        """Take an answer; never waits."""
+        if len(self._pending) < MOST_WAITING:
+            self._pending.append(inference)
+        else:
+            self.dropped += 1
+
+    def start(self) -> None:
+        """Begin handing over in the running event loop."""
+        self._task = asyncio.create_task(self._run(), name="inference-log")
+
+    async def close(self) -> None:
+        """Hand over what is left and close the sinks."""
+        if self._task is not None:
+            self._task.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._task
+        while self._pending:
+            await self._hand_over()
+        for sink in self.sinks:
+            await sink.close()
+
+    async def _run(self) -> None:
+        while True:
+            await asyncio.sleep(0 if len(self._pending) >= MOST_AT_ONCE else PAUSE_SECONDS)
+            if self._pending:
+                await self._hand_over()
+
+    async def _hand_over(self) -> None:
+        batch = [self._pending.popleft() for _ in range(min(len(self._pending), MOST_AT_ONCE))]
+        rows = [self._row(one) for one in batch]
+        for sink in self.sinks:
+            await sink.take(rows)
+        self.written += len(rows)
+
+    def _row(self, one: Inference) -> tuple[bytes, bytes]:
+        # Postgres takes no NUL in JSON.
+        value = self._encoder.encode(one).replace(b"\\u0000", b"\\ufffd")
+        return (one.split_key or one.request_id).encode("utf-8", "replace"), value
+
+
+class KafkaSink:
+    """The topic ml.inferences; the client's own thread sends, and holds what waits."""
+
+    name = "kafka"
+
+    def __init__(self, bootstrap_servers: str) -> None:
+        self.written = 0
+        self.dropped = 0
+        self._taken = 0
+        self._lost = 0
+        quiet = logging.getLogger("serving.decisions.kafka")
+        quiet.setLevel(logging.CRITICAL)
+        settings: dict[str, Any] = {
+            "bootstrap.servers": bootstrap_servers,
+            "client.id": "payments-api",
+            "linger.ms": 50,
+            "compression.type": "lz4",
+            "acks": "all",
+            "enable.idempotence": True,
+            "queue.buffering.max.messages": MOST_WAITING,
+            "message.timeout.ms": 60_000,
+            "delivery.report.only.error": True,
+            "on_delivery": self._delivered,
+        }
+        self._producer = Producer(settings, logger=quiet)
+
+    @property
+    def waiting(self) -> int:
+        return len(self._producer)
+
+    async def take(self, rows: Sequence[tuple[bytes | None, bytes]]) -> None:
+        for key, value in rows:
+            try:
+                self._producer.produce(TOPIC, value, key)
+                self._taken += 1
+            except (BufferError, KafkaException):
+                self.dropped += 1
+        self._producer.poll(0)
+        self.written = max(self.written, self._taken - self._lost - len(self._producer))
+
+    async def close(self) -> None:
+        await asyncio.to_thread(self._producer.flush, LAST_SECONDS)
+        if left := len(self._producer):
+            log.error("%d answers did not reach Kafka: it was away at the end", left)
+
+    def _delivered(self, error: KafkaError | None, message: Message) -> None:
+        if error is not None:
+            self._lost += 1
+            self.dropped += 1
+
+
+class PostgresSink:
+    """The table ops.inferences, over a connection of its own that may write."""
+
+    name = "postgres"
+
+    def __init__(self, database_url: str) -> None:
+        self.database_url = database_url
+        self.written = 0
+        self.dropped = 0
+        self._rows: deque[bytes] = deque()
+        self._connection: psycopg.AsyncConnection[Any] | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._is_away = False
+
+    @property
+    def waiting(self) -> int:
+        return len(self._rows)
+
+    async def take(self, rows: Sequence[tuple[bytes | None, bytes]]) -> None:
+        free = MOST_WAITING - len(self._rows)
+        self._rows.extend(value for _, value in rows[:free])
+        self.dropped += max(0, len(rows) - free)
+        if self._task is None or self._task.done():
+            self._task = asyncio.create_task(self._write_all(), name="inference-log-postgres")
+
+    async def close(self) -> None:
+        with suppress(TimeoutError, asyncio.CancelledError):
+            async with asyncio.timeout(LAST_SECONDS):
+                if self._task is not None:
+                    await self._task
+        if self._rows:
+            log.error("%d answers did not reach the record: Postgres was away at the end", len(self._rows))
+        if self._connection is not None:
+            await self._connection.close()
+
+    async def _write_all(self) -> None:
+        while self._rows:
+            batch = [self._rows[place] for place in range(min(MOST_AT_ONCE, len(self._rows)))]
+            try:
+                await self._write(batch)
+            except (psycopg.OperationalError, OSError) as error:
+                if not self._is_away:
+                    log.warning("the record of answers waits for Postgres: %s", error)
+                self._is_away = True
+                await asyncio.sleep(RETRY_SECONDS)
+                continue
+            except psycopg.Error:
+                log.exception("the record refused %d answers; they are dropped", len(batch))
+                self.dropped += len(batch)
+            else:
+                self._is_away = False
+                self.written += len(batch)
+            for _ in batch:
+                self._rows.popleft()
+
+    async def _write(self, batch: Sequence[bytes]) -> None:
+        connection = await self._connected()
+        rows = (b"[" + b",".join(batch) + b"]").decode()
+        try:
+            await connection.execute(_INSERT, [rows])
+        except psycopg.errors.CheckViolation:
+            # The first answers of a day find no partition for it.
+            await connection.execute(_ENSURE_DAYS, [rows])
+            await connection.execute(_INSERT, [rows])
+
+    async def _connected(self) -> psycopg.AsyncConnection[Any]:
+        if self._connection is None or self._connection.closed:
+            self._connection = await psycopg.AsyncConnection.connect(
+                self.database_url,
+                autocommit=True,
+                connect_timeout=2,
+                application_name="payments-api-inferences",
+                options="-c statement_timeout=5000 -c timezone=UTC",
+            )
+        return self._connection
