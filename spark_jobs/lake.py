@@ -5,6 +5,7 @@ holds is skipped. Why delta-rs and not Spark's writer: docs/adr/0002.
 """
 
 import time
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -28,6 +29,8 @@ _CONFIGURATION: Mapping[str, str | None] = {
 _ATTEMPTS = 20
 _ASLEEP_SECONDS = 600.0
 """After this, maintenance may have cleaned away the part of the log that an opened table ends in."""
+_REOPEN_AFTER = 100
+"""Appends; an opened table remembers each commit that it saw, and every append goes through them all."""
 _WRITER = WriterProperties(compression="ZSTD", compression_level=1)
 
 
@@ -61,12 +64,14 @@ class Lake:
     uri: str
     _tables: dict[str, DeltaTable] = field(default_factory=dict)
     _used_at: dict[str, float] = field(default_factory=dict)
+    _appends: Counter[str] = field(default_factory=Counter)
 
     def append(self, name: str, rows: pa.Table, identity: BatchIdentity, partition_by: str) -> None:
         """Append rows to a table unless it already holds this batch. The table is made by its first rows."""
         if rows.num_rows == 0:
             return
         table = self._open(name, rows.schema, partition_by)
+        self._appends[name] += 1
         for attempt in range(_ATTEMPTS):
             held = table.transaction_version(identity.stream)
             if held is not None and held >= identity.batch_id:
@@ -85,7 +90,8 @@ class Lake:
         return self._open(name, schema, partition_by)
 
     def _open(self, name: str, schema: pa.Schema, partition_by: str) -> DeltaTable:
-        if name not in self._tables:
+        if name not in self._tables or self._appends[name] >= _REOPEN_AFTER:
+            self._appends[name] = 0
             try:
                 self._tables[name] = open_table(self.uri, name)
             except TableNotFoundError:
