@@ -38,7 +38,7 @@ class Load:
         self.statuses: Counter[int] = Counter()
         self.errors: Counter[str] = Counter()
         self.waiting: deque[float] = deque()
-        self.free: list[Connection] = []
+        self.free: deque[Connection] = deque()
         self.sent = 0
 
     def finished(self, status: int, due: float) -> None:
@@ -65,7 +65,8 @@ class Load:
                 await asyncio.sleep(due - time.perf_counter())
             number += 1
             if self.free:
-                self.free.pop().ask(next(self.requests), due)
+                # The one that waits longest: a server closes connections that nobody uses.
+                self.free.popleft().ask(next(self.requests), due)
             else:
                 self.waiting.append(due)
 
@@ -122,6 +123,8 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, error: Exception | None) -> None:
         if self.is_busy:
             self.load.errors["connection lost"] += 1
+        elif self in self.load.free:
+            self.load.free.remove(self)
 
 
 def requests_of(url: str, bodies: Sequence[bytes]) -> list[bytes]:

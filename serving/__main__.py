@@ -1,5 +1,6 @@
 """`python -m serving`: the application under uvicorn, one worker per process; `python -m serving keys`: its keys."""
 
+import gc
 import socket
 import sys
 
@@ -28,6 +29,12 @@ class Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, app: FastAPI) -> None:
         super().__init__(config)
         self.app = app
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        # What is there now stays: looking through it again and again for garbage would hold up decisions.
+        gc.collect()
+        gc.freeze()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         await self.app.state.feed.close()

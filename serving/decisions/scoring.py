@@ -1,11 +1,11 @@
 """A request asked of the version that its experiment chooses, answered, and recorded."""
 
+import secrets
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
-from uuid import uuid4
 
 import msgspec
 
@@ -97,7 +97,7 @@ class Scoring:
 
     def begin(self, request: msgspec.Struct) -> Call:
         """A call with a number of its own, now."""
-        return Call(request, str(uuid4()), self.clock(), time.perf_counter())
+        return Call(request, _new_id(), self.clock(), time.perf_counter())
 
     def score(self, model: str, call: Call, processors: Sequence[str] | None = None) -> Scored:
         """Ask a model. Raises NoModel when none is there."""
@@ -166,3 +166,9 @@ class Scoring:
             return Chosen(pair.challenger, "canary", experiment.name)
         shadow = pair.challenger if experiment.kind == "shadow" and is_taken else None
         return Chosen(pair.champion, "champion", experiment.name, shadow=shadow)
+
+
+def _new_id() -> str:
+    """A random UUID, version 4."""
+    text = secrets.token_hex(16)
+    return f"{text[:8]}-{text[8:12]}-4{text[13:16]}-8{text[17:20]}-{text[20:]}"
