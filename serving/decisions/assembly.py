@@ -16,6 +16,7 @@ from serving.decisions import experiments, rules
 from serving.decisions.cache import Cache
 from serving.decisions.door import DecisionDoor
 from serving.decisions.endpoints import Deciding
+from serving.decisions.experiments import Experiment
 from serving.decisions.log import InferenceLog, KafkaSink, PostgresSink, Sink
 from serving.decisions.metrics import DecisionMetrics, ModelsCollector, Recorded
 from serving.decisions.registry import Registry
@@ -41,8 +42,19 @@ class Decisions:
     store: ModelStore
     record: InferenceLog
     shadows: ShadowQueue
-    files: tuple[Watched[Any], ...]
+    rules: Watched[Any]
+    running_experiments: Watched[dict[str, Experiment]]
     client: httpx.AsyncClient | None
+
+    @property
+    def files(self) -> tuple[Watched[Any], ...]:
+        """What people change while the program runs."""
+        return self.rules, self.running_experiments
+
+    @property
+    def experiments(self) -> dict[str, Experiment]:
+        """Those that take part in decisions now, by model."""
+        return self.running_experiments.content
 
     @classmethod
     def over(
@@ -76,7 +88,7 @@ class Decisions:
             ModelsCollector(lambda: store.models, counting, lambda: store.failures, lambda: store.reachable, clock)
         )
         door = DecisionDoor(deciding.endpoints, keys, settings.keys_required, metrics, audit, clock)
-        return cls(door, store, record, shadows, (policy, running), client)
+        return cls(door, store, record, shadows, policy, running, client)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:

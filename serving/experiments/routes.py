@@ -1,6 +1,7 @@
 """GET /api/experiments and /api/experiments/{name}."""
 
 import math
+from dataclasses import replace
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Request
@@ -10,6 +11,7 @@ from ml.experiments import readout
 from ml.experiments.arms import Arm, Interval
 from ml.policy import ExperimentPlan, experiment
 from serving.access.callers import Scope
+from serving.decisions.experiments import ARMS
 from serving.dependencies import RowCountDep, requires
 from serving.experiments.models import (
     EXAMPLE,
@@ -53,6 +55,18 @@ Name = Annotated[
 ]
 
 
+def _plan(request: Request, name: Name) -> ExperimentPlan:
+    """As written down; the shares of a split that is running are those it runs with, where none are written."""
+    plan = experiment(name)
+    running = next((one for one in request.app.decisions.experiments.values() if one.name == name), None)
+    if plan.shares or running is None or running.kind != "split":
+        return plan
+    return replace(plan, shares={readout.CHAMPION: 1 - running.share, ARMS["split"]: running.share})
+
+
+PlanDep = Annotated[ExperimentPlan, Depends(_plan)]
+
+
 @router.get("")
 async def experiments(store: ExperimentsDep, count_rows: RowCountDep) -> ExperimentsReply:
     """All experiments of the last 90 days, the newest first."""
@@ -65,7 +79,9 @@ async def experiments(store: ExperimentsDep, count_rows: RowCountDep) -> Experim
     "/{name}",
     responses={**MISSING, 200: {"content": {"application/json": {"example": [EXAMPLE]}}}},
 )
-async def experiment_readout(store: ExperimentsDep, count_rows: RowCountDep, name: Name) -> list[ExperimentReply]:
+async def experiment_readout(
+    store: ExperimentsDep, plan: PlanDep, count_rows: RowCountDep, name: Name
+) -> list[ExperimentReply]:
     """Whether an arm does better than the champion, how sure that is, and what must be true for it to hold.
 
     One read-out for each model that the experiment splits. May be asked for at any time: the verdict is that of a
@@ -75,7 +91,7 @@ async def experiment_readout(store: ExperimentsDep, count_rows: RowCountDep, nam
     if not found:
         raise HTTPException(404)
     count_rows(len(found))
-    return [_read_out(row, await store.arms(name, row.model), experiment(name)) for row in found]
+    return [_read_out(row, await store.arms(name, row.model), plan) for row in found]
 
 
 def _read_out(row: ExperimentRow, counts: list[ArmCounts], plan: ExperimentPlan) -> ExperimentReply:

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from pathlib import Path
 
 import httpx
 import pytest
@@ -41,7 +42,18 @@ def store() -> FakeExperiments:
 
 
 @pytest.fixture
-async def client(settings: ApiSettings, store: FakeExperiments) -> AsyncIterator[httpx.AsyncClient]:
+def running() -> str:
+    """The file of experiments that take part in decisions."""
+    return "experiments = []"
+
+
+@pytest.fixture
+async def client(
+    settings: ApiSettings, store: FakeExperiments, running: str, tmp_path: Path
+) -> AsyncIterator[httpx.AsyncClient]:
+    file = tmp_path / "experiments.toml"
+    file.write_text(running)
+    settings = settings.model_copy(update={"experiments_file": file})
     app = create_app(settings, FakeAnalytics(), None, lambda: NOW, FakeKeys(), FakeWriter(), store)
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     async with app.router.lifespan_context(app), httpx.AsyncClient(transport=transport, base_url="http://test") as it:
@@ -62,6 +74,25 @@ async def test_a_read_out_has_a_verdict_its_figures_and_its_assumptions(client: 
     assert found["split"]["keys_in_two_arms"] == 3
     assert found["success"] == "the attempt was approved"
     assert len(found["assumptions"]) >= 5
+
+
+SPLIT = '[[experiments]]\nname = "by_network"\nmodel = "smart_routing_policy"\nkind = "{}"\nshare = 0.25'
+
+
+@pytest.mark.parametrize("running", [SPLIT.format("split")])
+async def test_a_running_split_is_held_to_the_share_it_runs_with(client: httpx.AsyncClient) -> None:
+    (found,) = (await client.get("/api/experiments/by_network")).raise_for_status().json()
+    assert found["split"]["planned_keys"] == {"champion": 0.75 * 80_020, "challenger": 0.25 * 80_020}
+    assert found["split"]["is_broken"]
+    assert found["comparisons"][0]["verdict"] == "broken"
+
+
+@pytest.mark.parametrize(
+    "running", ["experiments = []", SPLIT.format("shadow"), SPLIT.format("split").replace("by", "to")]
+)
+async def test_without_a_split_of_that_name_no_sizes_are_expected(client: httpx.AsyncClient) -> None:
+    (found,) = (await client.get("/api/experiments/by_network")).raise_for_status().json()
+    assert found["split"]["planned_keys"] == {}
 
 
 async def test_before_the_planned_size_there_is_no_fixed_test(
