@@ -5,7 +5,6 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-import psycopg
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
@@ -13,25 +12,24 @@ from ml.anomalies.incident import Incident
 from ml.anomalies.policy import SeriesPolicy
 from ml.anomalies.profile import HourRow
 from ml.anomalies.series import ALL, SEPARATOR, Count, Key
+from programs import rounds
 
-Connection = psycopg.Connection[tuple[Any, ...]]
+Connection = rounds.Connection
 
-_LOCK = "ops.anomalies"
+NAME = "anomalies"
+"""Of the one watcher: in Postgres, and in the log."""
 NO_REASON = "unstated"
 """Stands for the reason of a decline that names none."""
 
 
 def connect(url: str) -> Connection:
     """A connection whose transactions see UTC. Raises psycopg.OperationalError when Postgres is away."""
-    return psycopg.connect(
-        url, autocommit=True, connect_timeout=5, application_name="anomalies", options="-c timezone=UTC -c jit=off"
-    )
+    return rounds.connect(url, NAME)
 
 
 def is_alone(connection: Connection) -> bool:
     """Whether this connection is the one watcher now; it stays so until it is closed."""
-    row = connection.execute("select pg_try_advisory_lock(hashtextextended(%s, 0))", [_LOCK]).fetchone()
-    return bool(row and row[0])
+    return rounds.is_alone(connection, NAME)
 
 
 def instant(minute: int) -> datetime:

@@ -5,8 +5,6 @@ import threading
 import time
 from itertools import groupby
 
-import psycopg
-
 from ml.anomalies import metrics, store
 from ml.anomalies.detector import Detector
 from ml.anomalies.incident import Incident
@@ -15,10 +13,9 @@ from ml.anomalies.profile import HourRow, Profile, build
 from ml.anomalies.series import Frame, cut, frame
 from ml.anomalies.settings import AnomaliesSettings
 from ml.anomalies.store import Connection
+from programs.rounds import Rounds
 
 log = logging.getLogger("anomalies")
-
-_LONGEST_PAUSE_SECONDS = 15.0
 
 
 class Watcher:
@@ -34,24 +31,11 @@ class Watcher:
 
     def run(self) -> None:
         """Work until told to stop; a Postgres that is away is waited for."""
-        pause = self._settings.poll_seconds
-        while not self._stop.is_set():
-            try:
-                with store.connect(self._settings.database_url.get_secret_value()) as connection:
-                    self._follow(connection)
-                    pause = self._settings.poll_seconds
-            except psycopg.OperationalError as error:
-                metrics.RETRIES.inc()
-                reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-                log.warning("Postgres: %s. Nothing is lost; trying again in %.0f s", reason, pause)
-                self._stop.wait(pause)
-                pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
+        settings = self._settings
+        url = settings.database_url.get_secret_value()
+        Rounds(store.NAME, url, settings.poll_seconds, self._stop, metrics.RETRIES).run(self._follow)
 
     def _follow(self, connection: Connection) -> None:
-        while not store.is_alone(connection):
-            log.info("another watcher is at work; waiting for it to end")
-            if self._stop.wait(self._settings.poll_seconds):
-                return
         self._history_hour = -1
         while not self._stop.is_set():
             self.round(connection)

@@ -4,30 +4,28 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-import psycopg
 from psycopg.types.json import Jsonb
 
 from ml.watching.hours import Hour, Outcomes, instant, number_of
 from ml.watching.judge import Finding
+from programs import rounds
 
-Connection = psycopg.Connection[tuple[Any, ...]]
+Connection = rounds.Connection
 Version = tuple[str, int]
 
-_LOCK = "ops.drift"
+NAME = "watching"
+"""Of the one watcher: in Postgres, and in the log."""
 KEPT_DAYS = 90
 
 
 def connect(url: str) -> Connection:
     """A connection whose transactions see UTC. Raises psycopg.OperationalError when Postgres is away."""
-    return psycopg.connect(
-        url, autocommit=True, connect_timeout=5, application_name="watching", options="-c timezone=UTC -c jit=off"
-    )
+    return rounds.connect(url, NAME)
 
 
 def is_alone(connection: Connection) -> bool:
     """Whether this connection is the one watcher now; it stays so until it is closed."""
-    row = connection.execute("select pg_try_advisory_lock(hashtextextended(%s, 0))", [_LOCK]).fetchone()
-    return bool(row and row[0])
+    return rounds.is_alone(connection, NAME)
 
 
 def done_until(connection: Connection, step: str) -> int | None:

@@ -7,8 +7,6 @@ import threading
 import time
 from datetime import UTC, datetime, timedelta
 
-import psycopg
-
 from ml.errors import MlError
 from ml.policy import WatchingPolicy, models
 from ml.watching import metrics, retraining, store
@@ -17,11 +15,11 @@ from ml.watching.judge import Finding, judge, looks
 from ml.watching.reference import Reference
 from ml.watching.settings import WatchingSettings
 from ml.watching.store import Connection, Version
+from programs.rounds import Rounds
 
 log = logging.getLogger("watching")
 
 REQUESTS, JUDGED = "requests", "judged"
-_LONGEST_PAUSE_SECONDS = 60.0
 _FETCH_SECONDS = 120
 _FETCH_AGAIN_SECONDS = 300.0
 _POSITIVE = {"risk_scoring_model": "HIGH"}
@@ -38,24 +36,11 @@ class Watcher:
 
     def run(self) -> None:
         """Work until told to stop; a Postgres that is away is waited for."""
-        pause = self._settings.poll_seconds
-        while not self._stop.is_set():
-            try:
-                with store.connect(self._settings.database_url.get_secret_value()) as connection:
-                    self._follow(connection)
-                    pause = self._settings.poll_seconds
-            except psycopg.OperationalError as error:
-                metrics.RETRIES.inc()
-                reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-                log.warning("Postgres: %s. Nothing is lost; trying again in %.0f s", reason, pause)
-                self._stop.wait(pause)
-                pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
+        settings = self._settings
+        url = settings.database_url.get_secret_value()
+        Rounds(store.NAME, url, settings.poll_seconds, self._stop, metrics.RETRIES).run(self._follow)
 
     def _follow(self, connection: Connection) -> None:
-        while not store.is_alone(connection):
-            log.info("another watcher is at work; waiting for it to end")
-            if self._stop.wait(self._settings.poll_seconds):
-                return
         while not self._stop.is_set():
             self.round(connection, datetime.now(UTC))
             self._stop.wait(self._settings.poll_seconds)
