@@ -34,8 +34,9 @@ def databases(platform: Platform) -> Iterator[None]:
     with psycopg.connect(platform.site.admin_url, autocommit=True) as admin:
         for name in (DATABASE, EMPTY_DATABASE):
             admin.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
+    for name in (DATABASE, EMPTY_DATABASE):
+        upgrade(MigrateSettings.model_validate(_known(platform.env)), name)
     with psycopg.connect(platform.site.database_url("postgres", DATABASE), autocommit=True) as connection:
-        upgrade(MigrateSettings.model_validate(_known(platform.env)), DATABASE)
         connection.execute((Path(__file__).parent / "gold.sql").read_bytes())
     yield
     with psycopg.connect(platform.site.admin_url, autocommit=True) as admin:

@@ -15,6 +15,10 @@ import pytest
 
 from local.ports import Ports
 from local.repository import ROOT
+from ml.features.definitions import DEFINITIONS
+from serving.decisions.cache import Cache
+from serving.decisions.registry import Registered
+from tests import served_forms
 from tests.integration.serving.test_main import wait_until_ready
 from tests.integration.serving.test_reports import ALL, fill
 
@@ -36,7 +40,9 @@ def url(api_url: str, superuser: psycopg.Connection, tmp_path: Path) -> Iterator
     for report in ALL:
         fill(superuser, report)
     address = f"http://127.0.0.1:{Ports.free().api}"
-    env = {**os.environ, "DATABASE_URL": api_url, "API_PORT": address.rsplit(":", 1)[1]}
+    models = with_models(tmp_path / "models")
+    port = address.rsplit(":", 1)[1]
+    env = {**os.environ, "DATABASE_URL": api_url, "API_PORT": port, "MODEL_CACHE_DIR": str(models)}
     with (
         (tmp_path / "api.log").open("w") as log,
         subprocess.Popen([sys.executable, "-m", "serving"], cwd=ROOT, env=env, stdout=log, stderr=log) as api,
@@ -44,6 +50,16 @@ def url(api_url: str, superuser: psycopg.Connection, tmp_path: Path) -> Iterator
         wait_until_ready(address)
         yield address
         api.terminate()
+
+
+def with_models(folder: Path) -> Path:
+    """A folder as a process leaves it that served a champion of every model: without any, decisions are 503."""
+    cache = Cache(folder)
+    champions = {model: Registered(model, 1, "1-of-the-test") for model in DEFINITIONS}
+    for model, champion in champions.items():
+        served_forms.write(model, cache.folder(champion))
+    cache.remember({model: {"champion": champion} for model, champion in champions.items()})
+    return folder
 
 
 def test_the_api_keeps_to_its_document(url: str, tmp_path: Path) -> None:

@@ -17,7 +17,6 @@ from deltalake import DeltaTable, write_deltalake
 from domain.contracts import Expectation, expectations
 from local.repository import ROOT
 from spark_jobs.fraud import revisions
-from spark_jobs.lake import Lake
 from spark_jobs.reprocessing import run
 from spark_jobs.reprocessing.boundary import Boundary, boundary
 from spark_jobs.stream.cubes import CUBES
@@ -144,8 +143,8 @@ def test_a_purchase_without_a_score_gets_one(site: Site, written: list[Message])
 
 def merge_revisions(site: Site) -> None:
     """What the running stream does every half a minute."""
-    with psycopg.connect(site.database_url) as connection:
-        revisions.merge(connection, Lake(str(site.lake)))
+    with psycopg.connect(site.database_url, autocommit=True) as connection:
+        revisions.merge(connection, str(site.lake))
 
 
 def scores(site: Site) -> list[tuple[Any, ...]]:
