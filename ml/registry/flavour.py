@@ -1,5 +1,6 @@
 """A served form as a model of MLflow, so that any tool that speaks MLflow can load and serve it."""
 
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,9 @@ from mlflow.types import ColSpec, DataType, Schema
 
 from ml.features.definition import Definition
 from ml.form import ServedModel, load
+
+# MLflow asks for type hints, which it would take for a schema: the signature below says more.
+warnings.filterwarnings("ignore", ".*Add type hints to the `predict` method", UserWarning)
 
 _TYPES = {
     "number": DataType.double,
@@ -28,7 +32,7 @@ class Scoring(PythonModel):  # type: ignore[misc]
         self._model: ServedModel = load(Path(context.artifacts["form"]))
 
     def predict(self, context, model_input, params=None):  # type: ignore[no-untyped-def]
-        """Probabilities of the classes. (Untyped: MLflow would take types for a schema.)"""
+        """Probabilities of the classes."""
         columns = {name: model_input[name].tolist() for name in model_input.columns}
         return pd.DataFrame(np.asarray(self._model.probabilities(columns)), columns=list(self._model.classes))
 
