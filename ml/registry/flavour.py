@@ -1,6 +1,5 @@
 """A served form as a model of MLflow, so that any tool that speaks MLflow can load and serve it."""
 
-import warnings
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +11,6 @@ from mlflow.types import ColSpec, DataType, Schema
 
 from ml.features.definition import Definition
 from ml.form import ServedModel, load
-
-# MLflow asks for type hints, which it would take for a schema: the signature below says more.
-warnings.filterwarnings("ignore", ".*Add type hints to the `predict` method", UserWarning)
 
 _TYPES = {
     "number": DataType.double,
@@ -31,7 +27,7 @@ class Scoring(PythonModel):  # type: ignore[misc]
         """Read the served form among the artifacts."""
         self._model: ServedModel = load(Path(context.artifacts["form"]))
 
-    def predict(self, context, model_input, params=None):  # type: ignore[no-untyped-def]
+    def predict(self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None) -> pd.DataFrame:
         """Probabilities of the classes."""
         columns = {name: model_input[name].tolist() for name in model_input.columns}
         return pd.DataFrame(np.asarray(self._model.probabilities(columns)), columns=list(self._model.classes))
