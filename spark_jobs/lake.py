@@ -90,7 +90,7 @@ class Lake:
         return self._open(name, schema, partition_by)
 
     def _open(self, name: str, schema: pa.Schema, partition_by: str) -> DeltaTable:
-        if name not in self._tables or self._appends[name] >= _REOPEN_AFTER:
+        if name not in self._tables or self._is_old(name):
             self._appends[name] = 0
             try:
                 self._tables[name] = open_table(self.uri, name)
@@ -104,10 +104,13 @@ class Lake:
                     configuration=_CONFIGURATION,
                     storage_options=storage_options(self.uri),
                 )
-        elif time.monotonic() - self._used_at[name] > _ASLEEP_SECONDS:
-            self._tables[name].update_incremental()
         self._used_at[name] = time.monotonic()
         return self._tables[name]
+
+    def _is_old(self, name: str) -> bool:
+        """Whether an opened table has seen too much, or may have missed too much, to go on with."""
+        asleep = time.monotonic() - self._used_at[name]
+        return self._appends[name] >= _REOPEN_AFTER or asleep > _ASLEEP_SECONDS
 
 
 def _append(table: DeltaTable, rows: pa.Table, identity: BatchIdentity) -> None:

@@ -63,7 +63,7 @@ def _alone(connection: psycopg.Connection[tuple[object, ...]]) -> Iterator[None]
 
 
 def merge(connection: psycopg.Connection[tuple[object, ...]], lake_uri: str) -> int:
-    """Bring pending revisions to the lake and take them off the list; returns how many were looked at.
+    """Bring pending revisions to the lake and take them off the list; returns how many were brought.
 
     The connection is in autocommit: the stream goes on revising meanwhile, and what it revised again stays on the list,
     as does a score that the lake does not hold yet. The table is opened before the scores are read, so that an older
@@ -75,11 +75,13 @@ def merge(connection: psycopg.Connection[tuple[object, ...]], lake_uri: str) -> 
         table = open_table(lake_uri, FRAUD_SCORES)
         rows = _taken(cursor)
         metrics.REVISIONS_PENDING.set(rows.num_rows)
+        brought = 0
         for group in _by_hour(rows):
             day = group.column("event_timestamp")[0].as_py().date()
             found = correct(table, Correction(group, day, ("transaction_id", "event_timestamp"), _MERGED))
             _take_off(cursor, group.filter(found))
-        return int(rows.num_rows)
+            brought += found.true_count
+        return brought
 
 
 def _taken(cursor: Cursor) -> pa.Table:
