@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import LiteralString
 
-from psycopg import AsyncConnection
-
 from serving.access.keys import Key
 from serving.access.models import AuditEntry
 from serving.database import Database
+from serving.writing import WritingConnection
 
 _KEY: LiteralString = """
 select key_id, scopes, merchant_ids, expires_at, revoked_at
@@ -102,8 +101,7 @@ class AuditWriter:
     """Adds to the record over a connection of its own, for those of the pool cannot write."""
 
     def __init__(self, database_url: str) -> None:
-        self.database_url = database_url
-        self._connection: AsyncConnection | None = None
+        self._connection = WritingConnection(database_url, "payments-api-audit")
 
     async def write(self, asked: Sequence[Asked]) -> None:
         """Add requests, all or none of them, and when each key was last used.
@@ -111,7 +109,7 @@ class AuditWriter:
         Raises:
             psycopg.Error: when Postgres is away or refuses.
         """
-        connection = await self._connected()
+        connection = await self._connection.open()
         columns = zip(*map(_columns, asked), strict=True)
         used = {one.key_id: one.at for one in asked if one.key_id is not None}
         async with connection.transaction():
@@ -120,19 +118,7 @@ class AuditWriter:
 
     async def close(self) -> None:
         """End the connection."""
-        if self._connection is not None:
-            await self._connection.close()
-
-    async def _connected(self) -> AsyncConnection:
-        if self._connection is None or self._connection.closed:
-            self._connection = await AsyncConnection.connect(
-                self.database_url,
-                autocommit=True,
-                connect_timeout=2,
-                application_name="payments-api-audit",
-                options="-c statement_timeout=5000 -c timezone=UTC",
-            )
-        return self._connection
+        await self._connection.close()
 
 
 def _columns(one: Asked) -> tuple[object, ...]:

@@ -13,6 +13,7 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from serving.decisions.answers import Inference
 from serving.decisions.metrics import Recorded
+from serving.writing import WritingConnection
 
 log = logging.getLogger(__name__)
 
@@ -168,11 +169,10 @@ class PostgresSink:
     name = "postgres"
 
     def __init__(self, database_url: str) -> None:
-        self.database_url = database_url
+        self._connection = WritingConnection(database_url, "payments-api-inferences")
         self.written = 0
         self.dropped = 0
         self._rows: deque[bytes] = deque()
-        self._connection: psycopg.AsyncConnection[Any] | None = None
         self._task: asyncio.Task[None] | None = None
         self._is_away = False
 
@@ -194,8 +194,7 @@ class PostgresSink:
                     await self._task
         if self._rows:
             log.error("%d answers did not reach the record: Postgres was away at the end", len(self._rows))
-        if self._connection is not None:
-            await self._connection.close()
+        await self._connection.close()
 
     async def _write_all(self) -> None:
         while self._rows:
@@ -218,7 +217,7 @@ class PostgresSink:
                 self._rows.popleft()
 
     async def _write(self, batch: Sequence[bytes]) -> None:
-        connection = await self._connected()
+        connection = await self._connection.open()
         rows = (b"[" + b",".join(batch) + b"]").decode()
         try:
             await connection.execute(_INSERT, [rows])
@@ -226,14 +225,3 @@ class PostgresSink:
             # The first answers of a day find no partition for it.
             await connection.execute(_ENSURE_DAYS, [rows])
             await connection.execute(_INSERT, [rows])
-
-    async def _connected(self) -> psycopg.AsyncConnection[Any]:
-        if self._connection is None or self._connection.closed:
-            self._connection = await psycopg.AsyncConnection.connect(
-                self.database_url,
-                autocommit=True,
-                connect_timeout=2,
-                application_name="payments-api-inferences",
-                options="-c statement_timeout=5000 -c timezone=UTC",
-            )
-        return self._connection
