@@ -139,9 +139,7 @@ def _stream(site: Site) -> Service:
         env={
             **site.broker_env,
             "DATABASE_URL": site.database_url("stream"),
-            "LAKE_URI": str(site.lake),
-            # The C library's arenas, one for each of some sixty threads, would keep what Arrow has given back.
-            "MALLOC_ARENA_MAX": "2",
+            **_lake_env(site),
             "STREAM_CHECKPOINT_DIR": str(site.data / "checkpoints"),
             "STREAM_STATE_DIR": str(site.data / "state"),
             "STREAM_JARS_DIR": str(artifacts.DEFAULT_ROOT / "spark"),
@@ -157,13 +155,25 @@ def _stream(site: Site) -> Service:
     )
 
 
+def _lake_env(site: Site) -> dict[str, str]:
+    """Where the lake is, and allocators that give back what a commit needed: docs/adr/0002.
+
+    Left alone, the C library and delta-rs keep an arena for each of many threads, and the arenas fill one after another.
+    """
+    return {
+        "LAKE_URI": str(site.lake),
+        "MALLOC_ARENA_MAX": "2",
+        "_RJEM_MALLOC_CONF": "narenas:2,dirty_decay_ms:1000,muzzy_decay_ms:0",
+    }
+
+
 def _windows(site: Site) -> Service:
     return Service(
         name="windows",
         command=lambda: _python("spark_jobs", "windows"),
         env={
             "DATABASE_URL": site.database_url("stream"),
-            "LAKE_URI": str(site.lake),
+            **_lake_env(site),
             "WINDOWS_CACHE_FILE": str(site.data / "windows" / "cache.duckdb"),
             "WINDOWS_METRICS_PORT": str(site.ports.windows_metrics),
         },
@@ -180,7 +190,7 @@ def _messages(site: Site) -> Service:
         command=lambda: _python("spark_jobs", "messages"),
         env={
             "DATABASE_URL": site.database_url("stream"),
-            "LAKE_URI": str(site.lake),
+            **_lake_env(site),
             "MESSAGES_METRICS_PORT": str(site.ports.messages_metrics),
         },
         needs=("stream",),
@@ -198,7 +208,7 @@ def _maintenance(site: Site) -> Service:
         command=lambda: _python("spark_jobs", "maintain", "--every", "10m"),
         env={
             "DATABASE_URL": site.database_url("stream"),
-            "LAKE_URI": str(site.lake),
+            **_lake_env(site),
             "ARCHIVE_URI": str(site.data / "archive"),
             "MAINTENANCE_METRICS_PORT": str(port),
         },
