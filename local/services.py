@@ -163,6 +163,7 @@ def _lake_env(site: Site) -> dict[str, str]:
     return {
         "LAKE_URI": str(site.lake),
         "MALLOC_ARENA_MAX": "2",
+        "MALLOC_MMAP_THRESHOLD_": "262144",
         "_RJEM_MALLOC_CONF": "narenas:2,dirty_decay_ms:1000,muzzy_decay_ms:0",
     }
 

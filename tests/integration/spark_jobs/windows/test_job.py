@@ -10,12 +10,13 @@ from typing import Any
 
 import psycopg
 import pytest
-from deltalake import write_deltalake
+from deltalake import DeltaTable, write_deltalake
 
 from domain.windows import windows
 from local.repository import ROOT
 from spark_jobs.windows.job import Windows
 from spark_jobs.windows.live import LiveError
+from spark_jobs.windows.recompute import recompute
 from tests.integration.spark_jobs.windows.conftest import NOON, SILVER, Desk
 from tests.integration.spark_jobs.windows.oracle import Purchase
 
@@ -117,6 +118,23 @@ def test_a_rewritten_day_is_counted_again_and_rows_that_are_gone_go(desk: Desk) 
     assert gone
     desk.silver.delete("merchant = 'Corner Shop' and event_date = cast('2026-03-01' as date)")
     desk.bought = [one for one in desk.bought if one not in gone]
+    desk.settle()
+    desk.check()
+
+
+def test_days_can_be_had_anew(desk: Desk) -> None:
+    with psycopg.connect(desk.database_url) as connection:
+        assert recompute(connection, [NOON.date()]) == 0, "the first run takes in everything anyway"
+    desk.append(desk.some(120, NOON - 14 * HOUR, NOON + 3 * HOUR))
+    desk.settle()
+    for name, window in windows().items():
+        DeltaTable(str(desk.lake / window.delta)).delete("date = cast('2026-03-01' as date)")
+        assert not any(key[0].date() == NOON.date() for key in desk.delta(name))
+    desk.settle()
+    with pytest.raises(AssertionError):
+        desk.check()
+    with psycopg.connect(desk.database_url) as connection:
+        assert recompute(connection, [NOON.date()]) > 24
     desk.settle()
     desk.check()
 
