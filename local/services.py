@@ -158,7 +158,7 @@ def _stream(site: Site) -> Service:
 def _lake_env(site: Site) -> dict[str, str]:
     """Where the lake is, and allocators that give back what a commit needed: docs/adr/0002.
 
-    Left alone, the C library and delta-rs keep an arena for each of many threads, and the arenas fill one after another.
+    Left alone, the C library and delta-rs keep an arena for each of many threads, and one after another fills.
     """
     return {
         "LAKE_URI": str(site.lake),

@@ -14,7 +14,7 @@ MAX_AVRO_STRING_BYTES = 8 * 1024 * 1024
 JVM_OPTIONS = " ".join(
     [
         "-XX:+UseParallelGC",
-        # Room for what is under way when the young generation fills: else batches grow old together and the old one fills.
+        # Room for what is under way when the young generation is full, or batches would move into the old one.
         "-XX:NewRatio=1",
         "-XX:SurvivorRatio=4",
         "-XX:-UseAdaptiveSizePolicy",
@@ -76,6 +76,11 @@ def _configuration(settings: StreamSettings) -> dict[str, str]:
         "spark.ui.enabled": str(settings.ui_port > 0).lower(),
         "spark.ui.port": str(settings.ui_port or 4040),
         "spark.ui.showConsoleProgress": "false",
+        # Kept with or without that page. A thousand of each are minutes of batches, which would grow old in the heap.
+        "spark.ui.retainedJobs": "20",
+        "spark.ui.retainedStages": "20",
+        "spark.ui.retainedTasks": "200",
+        "spark.sql.ui.retainedExecutions": "20",
         "spark.locality.wait": "0s",
         "spark.sql.session.timeZone": "UTC",
         "spark.sql.adaptive.enabled": "false",

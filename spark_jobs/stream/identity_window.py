@@ -19,7 +19,7 @@ Int64s = npt.NDArray[np.int64]
 
 _STORED = np.dtype(">i8")
 _MEMTABLE_BYTES = 8 * 1024 * 1024
-"""What is in memory only, in up to two tables. RocksDB's own 64 MiB would fill for half an hour at 2,000 identities/s."""
+"""What is in memory only, in up to two tables. RocksDB's own 64 MiB fill for ten minutes at 2,000 identities/s."""
 
 
 class IdentityWindow:
