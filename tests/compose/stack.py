@@ -17,6 +17,7 @@ from local.ports import Ports, variable
 ROOT = Path(__file__).parents[2]
 PROJECT = "payments-intelligence-test"
 START_SECONDS = 600
+_CHOSEN = {"SIMULATE_RATE": 200, "COMPOSE_PROFILES": "simulate,models"}
 
 
 class StackError(AssertionError):
@@ -62,6 +63,13 @@ class Stack:
         state = self._inspect(service)["State"]
         return bool(state["Running"] and state.get("Health", {}).get("Status") == "healthy")
 
+    def memory_used(self, service: str) -> float:
+        """The share of its limit that the service takes now, by the engine's count without caches of files."""
+        container = self.compose("ps", "--quiet", service).strip()
+        command = ["docker", "stats", "--no-stream", "--format", "{{.MemPerc}}", container]
+        shown = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        return float(shown.strip().removesuffix("%")) / 100
+
     def attempts(self) -> int:
         """The KPI: authorisation attempts of all time."""
         reply = httpx.get(f"{self.api}/api/analytics/kpis", params={"window": "all_time"}, timeout=10)
@@ -79,11 +87,11 @@ def prepare(folder: Path) -> Stack:
     env_file = folder / "env"
     ensure_env_file(ROOT / ".env.example", env_file)
     ports = vars(Ports.free())
-    lines = {variable(name): ports[name] for name in ("kafka", "registry", "postgres", "api")}
+    lines = {variable(name): ports[name] for name in ("kafka", "registry", "postgres", "api", "mlflow")}
     lines["PROMETHEUS_PORT"] = ports["stream_metrics"]
     images = {name: value for name, value in {**_dot_env(), **os.environ}.items() if name.endswith("_IMAGE")}
     with env_file.open("a") as file:
-        file.writelines(f"{name}={value}\n" for name, value in {**lines, **images, "SIMULATE_RATE": 200}.items())
+        file.writelines(f"{name}={value}\n" for name, value in {**lines, **images, **_CHOSEN}.items())
     return Stack(env_file, f"http://127.0.0.1:{ports['api']}")
 
 

@@ -7,7 +7,14 @@ import httpx
 
 from tests.compose.stack import Stack, eventually
 
-LASTING = ("kafka", "schema-registry", "postgres", "stream", "dbt", "api", "producer", "prometheus")
+LASTING = (
+    *("kafka", "schema-registry", "postgres", "stream", "windows", "messages", "anomalies", "maintenance", "dbt"),
+    *("api", "mlflow", "watching", "retraining", "producer", "prometheus"),
+)
+OFF_THE_NETWORK = [
+    *("stream", "windows", "messages", "anomalies", "maintenance", "dbt"),
+    *("watching", "retraining", "producer"),
+]
 FIRST_BATCH_WITHIN_S = 120
 RECOVERS_WITHIN_S = 180
 COUNTED = re.compile(r"payments\.transactions +(?:good|late|fraud_score_out_of_range) +([\d,]+)")
@@ -43,7 +50,7 @@ def test_what_publishes_no_port_has_no_way_out(stack: Stack) -> None:
         routes = stack.compose("exec", "-T", name, "cat", "/proc/net/route").splitlines()[1:]
         return any(route.split()[1] == "00000000" for route in routes)
 
-    assert [name for name in LASTING if not has_default_route(name)] == ["stream", "dbt", "producer"]
+    assert [name for name in LASTING if not has_default_route(name)] == OFF_THE_NETWORK
 
 
 def test_nothing_runs_as_root_or_can_write_its_own_code(stack: Stack) -> None:
@@ -80,3 +87,9 @@ def test_every_valid_payment_is_counted_once_in_spite_of_the_kill(stack: Stack) 
     assert sent > 0
     eventually(lambda: stack.attempts() >= sent, 60, f"all {sent} payments in the KPI")
     assert stack.attempts() == sent
+
+
+def test_only_what_was_killed_started_again_and_all_have_memory_to_spare(stack: Stack) -> None:
+    assert {name: stack.restarts(name) for name in LASTING if name != "stream" and stack.restarts(name)} == {}
+    used = {name: stack.memory_used(name) for name in LASTING if name != "producer"}
+    assert {name: share for name, share in used.items() if share > 0.9} == {}
