@@ -22,6 +22,8 @@ JVM_OPTIONS = " ".join(
         "-XX:-DontCompileHugeMethods",
         "-Darrow.enable_unsafe_memory_access=true",
         "-Darrow.enable_null_check_for_get=false",
+        # Its cache keeps a reader for each schema ever parsed, and Spark parses them anew in each batch: AVRO-4253.
+        "-Dorg.apache.avro.fastread=false",
         "-Duser.timezone=UTC",
         f"-Dorg.apache.avro.limits.string.maxLength={MAX_AVRO_STRING_BYTES}",
         f"-Dorg.apache.avro.limits.bytes.maxLength={MAX_AVRO_STRING_BYTES}",
