@@ -35,7 +35,7 @@ class Replies:
     def __init__(
         self,
         progress: SharedCall[Progress],
-        answers: Answers,
+        answers: Answers[Answer],
         clock: Clock,
         count_rows: Callable[[int], None],
         takes_gzip: bool,
