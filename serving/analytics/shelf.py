@@ -54,8 +54,7 @@ class Ready:
     async def send(self, send: Send) -> None:
         if self.failure is not None:
             raise self.failure
-        # The list is new each time, because whoever passes it on adds headers to it.
-        await send({"type": "http.response.start", "status": self.status, "headers": list(self.headers)})
+        await send({"type": "http.response.start", "status": self.status, "headers": self.headers})
         await send({"type": "http.response.body", "body": self.body})
 
 

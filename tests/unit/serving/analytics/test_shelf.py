@@ -98,6 +98,15 @@ async def test_who_holds_the_answer_is_told_so_from_the_shelf(
     assert (await client.get(SOLUTIONS)).content == renewed.content
 
 
+async def test_who_holds_the_answer_and_who_does_not_may_ask_at_once(
+    client: httpx.AsyncClient, stopwatch: Stopwatch
+) -> None:
+    tag = (await client.get(SOLUTIONS)).headers["etag"]
+    stopwatch.seconds = KEPT_SECONDS
+    asked = (client.get(SOLUTIONS, headers=headers) for headers in ({"If-None-Match": tag}, {}))
+    assert [reply.status_code for reply in await asyncio.gather(*asked)] == [304, 200]
+
+
 async def test_failures_are_not_kept(client: httpx.AsyncClient, analytics: FakeAnalytics) -> None:
     analytics.failure = StoreBusy("busy")
     assert (await client.get(SOLUTIONS)).status_code == 503
