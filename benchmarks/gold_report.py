@@ -21,6 +21,8 @@ def result(plan: Plan, run: Run, load_before: float) -> Result:
             "many_readers": many,
             "answers_per_s": round(run.many.count / max(run.many.seconds, 1e-9), 1),
             "errors": dict(run.alone.errors + run.many.errors),
+            "cores_used": run.cores,
+            "api_cpu_ms_per_answer": _cpu_per_answer(run),
             "streamed_payments_per_s": run.streamed_per_s,
             "missed": missed(run.many),
             "failures": run.failures,
@@ -34,6 +36,13 @@ def result(plan: Plan, run: Run, load_before: float) -> Result:
 def missed(seen: Seen) -> list[str]:
     """The requests whose p95 is not under the goal."""
     return sorted(name for name, figures in seen.figures().items() if figures.get("p95_ms", 0.0) >= GOAL_MS)
+
+
+def _cpu_per_answer(run: Run) -> float | None:
+    """Milliseconds of the API's processor time for one answer to the many."""
+    if not run.many.count or "api" not in run.cores:
+        return None
+    return round(run.cores["api"] * run.many.seconds * 1000 / run.many.count, 2)
 
 
 def readers(seen: Seen) -> list[str]:
@@ -66,6 +75,7 @@ def text(plan: Plan, run: Run) -> list[str]:
         f"{f' ({kinds})' if kinds else ''}. A closed loop: each reader asks for one thing after the other in an order "
         f"of its own, without an ETag, and pauses {plan.pause:g} s on average in between. Readers, API and all else "
         f"share the machine. p95 of {GOAL_MS:.0f} ms or more: {over}.",
+        *_cores(run),
         "",
         "## One reader",
         "",
@@ -89,6 +99,15 @@ def _failures(run: Run) -> list[str]:
     if not run.failures:
         return []
     return ["", "**Not all of it worked:**", "", *(f"- {name}: {why}" for name, why in run.failures.items())]
+
+
+def _cores(run: Run) -> list[str]:
+    if not run.cores:
+        return []
+    lines = [[name, f"{cores:.2f}"] for name, cores in run.cores.items()]
+    per_answer = _cpu_per_answer(run)
+    each = f" Of the API's that is {per_answer} ms for each answer." if per_answer else ""
+    return ["", f"Cores used meanwhile.{each}", "", *table(["process", "cores"], lines)]
 
 
 def _views(run: Run) -> list[str]:

@@ -14,6 +14,7 @@ from psycopg import sql
 
 from benchmarks.gold_readers import Seen, read
 from benchmarks.gold_rows import empty, fill
+from benchmarks.processes import between, cpu_seconds
 from benchmarks.report import percentiles
 from local import services
 from local.errors import LocalError
@@ -28,6 +29,8 @@ FILL_WITHIN_S = 3600
 ALONE_S = 60.0
 WARM_UP_S = 90
 STREAM_RATE = 1000
+SERVICES = ("api", "postgres", "stream", "kafka", "registry", "producer")
+"""Those whose processor time is read while many ask."""
 LOADING = {
     "fsync": "off",
     "full_page_writes": "off",
@@ -79,6 +82,8 @@ class Run:
     alone: Seen = field(default_factory=Seen)
     many: Seen = field(default_factory=Seen)
     streamed_per_s: float = 0.0
+    """While the many read, as are the cores that each part of the platform used."""
+    cores: dict[str, float] = field(default_factory=dict)
     failures: dict[str, str] = field(default_factory=dict)
 
     @contextmanager
@@ -159,14 +164,20 @@ def _read(platform: Platform, plan: Plan, run: Run, told: Told) -> None:
             arguments = ("simulate", "--rate", str(STREAM_RATE), "--seed", "1")
             platform.start_service(services.producer(site, "producer", *arguments))
             time.sleep(WARM_UP_S)
-    before, began = _streamed(platform), time.monotonic()
     with run.phase("views beside the stream", told):
         run.views = views(site.database_url("api"), run.failures)
     with run.phase("one reader", told):
         run.alone = read(site.api, 1, min(ALONE_S, plan.seconds), 0.0)
     with run.phase(f"{plan.readers} readers", told):
-        run.many = read(site.api, plan.readers, plan.seconds, plan.pause)
-    run.streamed_per_s = round((_streamed(platform) - before) / (time.monotonic() - began), 1)
+        _read_by_many(platform, plan, run)
+
+
+def _read_by_many(platform: Platform, plan: Plan, run: Run) -> None:
+    streamed, used, began = _streamed(platform), cpu_seconds(platform, SERVICES), time.monotonic()
+    run.many = read(platform.site.api, plan.readers, plan.seconds, plan.pause)
+    seconds, spent = time.monotonic() - began, between(used, cpu_seconds(platform, SERVICES))
+    run.cores = {name: round(of_part / seconds, 3) for name, of_part in spent.items()}
+    run.streamed_per_s = round((_streamed(platform) - streamed) / seconds, 1)
 
 
 def views(url: str, failures: dict[str, str]) -> Figures:

@@ -21,8 +21,9 @@ from serving.access.store import AuditWriter, PostgresAudit, PostgresKeys
 from serving.analytics import routes as analytics_routes
 from serving.analytics.feed import KpiFeed
 from serving.analytics.reports import routes as report_routes
-from serving.analytics.reports.sharing import Answers, SharedCall
+from serving.analytics.reports.sharing import Answer, Answers, SharedCall
 from serving.analytics.repository import Analytics, PostgresAnalytics
+from serving.analytics.shelf import ShelfMiddleware
 from serving.console import routes as console_routes
 from serving.crowd import CrowdMiddleware
 from serving.database import Database, Pool, create_pool
@@ -99,7 +100,7 @@ def create_app(
     app.state.pool = None if analytics else pool
     app.state.analytics = store
     app.state.progress = SharedCall(store.progress)
-    app.state.answers = Answers()
+    app.state.answers = Answers[Answer]()
     app.state.clock = clock
     app.state.experiments = experiments or PostgresExperiments(database)
     app.state.feed = KpiFeed(store.kpis, clock, settings.kpi_poll_seconds)
@@ -112,6 +113,7 @@ def create_app(
     audit_log = app.state.audit_log
     app.decisions = Decisions.over(settings, app.state.metrics, key_ring, audit_log, clock, sinks, models)
     app.state.health = health or _health(app, settings)
+    app.add_middleware(ShelfMiddleware, seconds=settings.answers_kept_seconds)
     app.add_middleware(AccessMiddleware, keys=key_ring, is_key_required=settings.keys_required)
     # Inside the record, so that a refusal is in it too; outside of what looks keys up.
     app.add_middleware(CrowdMiddleware, most=settings.requests_at_once)

@@ -1,6 +1,9 @@
-"""What routes ask for, as types: a signature says everything a route needs."""
+"""What routes ask for, as types: a signature says everything a route needs.
 
-from collections.abc import Callable
+Each is a coroutine function: FastAPI takes any other callable to another thread, once per dependency and request.
+"""
+
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Annotated
 
@@ -16,41 +19,41 @@ Clock = Callable[[], datetime]
 """Gives the present instant, UTC-aware."""
 
 
-def _analytics(request: Request) -> Analytics:
+async def _analytics(request: Request) -> Analytics:
     return request.app.state.analytics  # type: ignore[no-any-return]
 
 
-def _feed(request: Request) -> KpiFeed:
+async def _feed(request: Request) -> KpiFeed:
     return request.app.state.feed  # type: ignore[no-any-return]
 
 
-def _health(request: Request) -> Health:
+async def _health(request: Request) -> Health:
     return request.app.state.health  # type: ignore[no-any-return]
 
 
-def _clock(request: Request) -> Clock:
+async def _clock(request: Request) -> Clock:
     return request.app.state.clock  # type: ignore[no-any-return]
 
 
-def _audit(request: Request) -> PostgresAudit:
+async def _audit(request: Request) -> PostgresAudit:
     return request.app.state.audit  # type: ignore[no-any-return]
 
 
-def _caller(request: Request) -> Caller:
+async def _caller(request: Request) -> Caller:
     return getattr(request.state, "caller", NOBODY)
 
 
-def _row_counter(request: Request) -> Callable[[int], None]:
+async def _row_counter(request: Request) -> Callable[[int], None]:
     def count(rows: int) -> None:
         request.state.rows = rows
 
     return count
 
 
-def requires(scope: Scope, *, of_the_whole_business: bool = True) -> Callable[[Caller], None]:
+def requires(scope: Scope, *, of_the_whole_business: bool = True) -> Callable[[Caller], Awaitable[None]]:
     """A dependency that lets a caller pass who has this scope, and, unless told otherwise, no limit to merchants."""
 
-    def check(caller: CallerDep) -> None:
+    async def check(caller: CallerDep) -> None:
         caller.require(scope, of_the_whole_business=of_the_whole_business)
 
     return check

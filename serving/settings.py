@@ -32,6 +32,8 @@ class ApiSettings(BaseSettings):
 
     requests_at_once: int = Field(default=256, ge=1, le=10_000)
     """Most requests being answered at once; more are refused with 503. Probes and live streams do not count."""
+    answers_kept_seconds: float = Field(default=0.5, ge=0, le=60)
+    """How long an answer of analytics is given again to whoever asks the same: so much older it may be."""
 
     keys_required: bool = False
     """Whether everything but health, metrics and static files needs a key; else anybody may read analytics."""

@@ -9,12 +9,17 @@ from pydantic import BaseModel
 
 from serving.analytics.models import Progress
 from serving.analytics.reports.sharing import Answer, Answers, SharedCall
-from serving.dependencies import ClockDep, RowCountDep
+from serving.dependencies import Clock, ClockDep, RowCountDep
 
 HEADERS = {"Cache-Control": "private, no-cache", "Vary": "Authorization, X-API-Key, Accept-Encoding"}
 WORTH_COMPRESSING = 1000
 """Bytes."""
 _LEVEL = 5
+
+
+def takes_gzip(accept_encoding: str) -> bool:
+    """Whether who sends this header understands gzip."""
+    return "gzip" in accept_encoding
 
 
 def answer(reply: BaseModel, rows: int) -> Answer:
@@ -25,20 +30,21 @@ def answer(reply: BaseModel, rows: int) -> Answer:
 
 
 class Replies:
-    """Asked for as a dependency, so that every route shares its answers alike."""
+    """What a route answers with, so that every route shares its answers alike."""
 
     def __init__(
         self,
-        request: Request,
-        clock: ClockDep,
-        count_rows: RowCountDep,
-        accept_encoding: Annotated[str, Header(include_in_schema=False)] = "",
+        progress: SharedCall[Progress],
+        answers: Answers[Answer],
+        clock: Clock,
+        count_rows: Callable[[int], None],
+        takes_gzip: bool,
     ) -> None:
-        self.progress: SharedCall[Progress] = request.app.state.progress
-        self.answers: Answers = request.app.state.answers
+        self.progress = progress
+        self.answers = answers
         self.clock = clock
         self.count_rows = count_rows
-        self.takes_gzip = "gzip" in accept_encoding
+        self.takes_gzip = takes_gzip
 
     async def of_this_second(self, asked: object, make: Callable[[], Awaitable[Answer]]) -> Response:
         """The answer about a window that ends now: made once a second, and anew for each batch and run of dbt."""
@@ -58,4 +64,14 @@ class Replies:
         return Response(found.body, media_type="application/json", headers=dict(headers))
 
 
-RepliesDep = Annotated[Replies, Depends()]
+async def _replies(
+    request: Request,
+    clock: ClockDep,
+    count_rows: RowCountDep,
+    accept_encoding: Annotated[str, Header(include_in_schema=False)] = "",
+) -> Replies:
+    state = request.app.state
+    return Replies(state.progress, state.answers, clock, count_rows, takes_gzip(accept_encoding))
+
+
+RepliesDep = Annotated[Replies, Depends(_replies)]

@@ -44,7 +44,7 @@ router = APIRouter(
 )
 
 
-def _experiments(request: Request) -> Experiments:
+async def _experiments(request: Request) -> Experiments:
     return request.app.state.experiments  # type: ignore[no-any-return]
 
 
@@ -55,7 +55,7 @@ Name = Annotated[
 ]
 
 
-def _plan(request: Request, name: Name) -> ExperimentPlan:
+async def _plan(request: Request, name: Name) -> ExperimentPlan:
     """As written down; the shares of a split that is running are those it runs with, where none are written."""
     plan = experiment(name)
     running = next((one for one in request.app.decisions.experiments.values() if one.name == name), None)

@@ -4,9 +4,9 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
 
-from serving.access.callers import Scope
+from serving.access.callers import Caller, Scope
 from serving.analytics.models import DeclinesReply, Progress, Window
-from serving.analytics.replies import HEADERS, RepliesDep, answer
+from serving.analytics.replies import HEADERS, Replies, RepliesDep, answer
 from serving.analytics.reports.catalogue import DECLINES, MERCHANTS, REPORTS
 from serving.analytics.reports.composer import ReportQuery
 from serving.analytics.reports.declaration import Report
@@ -19,7 +19,8 @@ from serving.analytics.reports.parameters import (
     parameters_model,
 )
 from serving.analytics.reports.sharing import Answer
-from serving.dependencies import AnalyticsDep, CallerDep, ClockDep, requires
+from serving.analytics.repository import Analytics
+from serving.dependencies import AnalyticsDep, CallerDep, Clock, ClockDep, requires
 from serving.problems import FORBIDDEN, INVALID, UNAUTHORISED, UNAVAILABLE
 
 NOT_MODIFIED: dict[int | str, dict[str, Any]] = {
@@ -35,20 +36,18 @@ router = APIRouter(
 
 
 class Reporter:
-    """Answers a report: asked for as a dependency, so that every route answers alike."""
+    """Answers a report, so that every route answers alike."""
 
     def __init__(
         self,
-        request: Request,
-        analytics: AnalyticsDep,
-        clock: ClockDep,
-        caller: CallerDep,
-        replies: RepliesDep,
-        if_none_match: Annotated[
-            str | None, Header(description="ETags of answers at hand.", examples=['W/"5d41402a"'])
-        ] = None,
+        version: str,
+        analytics: Analytics,
+        clock: Clock,
+        caller: Caller,
+        replies: Replies,
+        if_none_match: str | None,
     ) -> None:
-        self.version = str(request.app.version)
+        self.version = version
         self.analytics = analytics
         self.clock = clock
         self.caller = caller
@@ -105,7 +104,20 @@ class Reporter:
         return await self.replies.of_this_second(("declines", window, most), make)
 
 
-ReporterDep = Annotated[Reporter, Depends()]
+async def _reporter(
+    request: Request,
+    analytics: AnalyticsDep,
+    clock: ClockDep,
+    caller: CallerDep,
+    replies: RepliesDep,
+    if_none_match: Annotated[
+        str | None, Header(description="ETags of answers at hand.", examples=['W/"5d41402a"'])
+    ] = None,
+) -> Reporter:
+    return Reporter(str(request.app.version), analytics, clock, caller, replies, if_none_match)
+
+
+ReporterDep = Annotated[Reporter, Depends(_reporter)]
 WHOLE_BUSINESS = Depends(requires(Scope.ANALYTICS_READ))
 OWN_MERCHANTS = Depends(requires(Scope.ANALYTICS_READ, of_the_whole_business=False))
 

@@ -1,9 +1,11 @@
 """Work done once for all who want it at the same time: many readers of one dashboard ask the same questions."""
 
 import asyncio
+import math
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass
+from time import monotonic
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -35,21 +37,44 @@ class Answer:
     """The body in gzip; None where that would not be worth it."""
 
 
-class Answers:
-    """Answers by what was asked over which batch: while no new one comes, each is made once."""
+class Answers(Generic[T]):
+    """Answers by what was asked: each is made once, for all who ask meanwhile and for `seconds` from then on."""
 
-    def __init__(self) -> None:
-        self._kept: OrderedDict[str, asyncio.Task[Answer]] = OrderedDict()
+    def __init__(
+        self, most: int = MOST_KEPT, seconds: float = math.inf, is_kept: Callable[[T], bool] = lambda _: True
+    ) -> None:
+        """Keeps at most so many, of those that `is_kept` approves of; no failure is kept."""
+        self._most = most
+        self._seconds = seconds
+        self._is_kept = is_kept
+        self._places: OrderedDict[Hashable, _Place[T]] = OrderedDict()
 
-    async def get(self, key: str, make: Callable[[], Awaitable[Answer]]) -> Answer:
-        """The answer under this key, made now unless it is there or on its way; a failure is not kept."""
-        task = self._kept.get(key)
-        if task is None or _has_failed(task):
-            task = self._kept[key] = _begin(make)
-            if len(self._kept) > MOST_KEPT:
-                self._kept.popitem(last=False)
-        self._kept.move_to_end(key)
-        return await asyncio.shield(task)
+    async def get(self, key: Hashable, make: Callable[[], Awaitable[T]]) -> T:
+        """The answer under this key, made now unless it is there or on its way."""
+        place = self._places.get(key)
+        if place is None or not self._is_good(place):
+            place = self._places[key] = _Place(monotonic() + self._seconds, _begin(make))
+            self._let_go()
+        self._places.move_to_end(key)
+        return place.task.result() if place.task.done() else await asyncio.shield(place.task)
+
+    def _is_good(self, place: "_Place[T]") -> bool:
+        if not place.task.done():
+            return True
+        return monotonic() < place.until and not _has_failed(place.task) and self._is_kept(place.task.result())
+
+    def _let_go(self) -> None:
+        """Those that were asked for longest ago, where they are too many or of no use any more."""
+        while len(self._places) > self._most or not self._is_good(next(iter(self._places.values()))):
+            self._places.popitem(last=False)
+
+
+@dataclass(frozen=True)
+class _Place(Generic[T]):
+    """An answer, or its making, and until when it may be given."""
+
+    until: float
+    task: "asyncio.Task[T]"
 
 
 def _begin(make: Callable[[], Awaitable[T]]) -> "asyncio.Task[T]":

@@ -59,6 +59,39 @@ def test_every_payment_of_the_own_merchants_and_no_other(
         }
 
 
+@pytest.fixture
+def a_second_checkout(admin: psycopg.Connection) -> Iterator[str]:
+    """A purchase of m-2 that claims to have been begun twice, by another customer the second time."""
+    columns = [row[0] for row in admin.execute(
+        "select attname from pg_attribute where attrelid = 'live.transactions'::regclass and attnum > 0 "
+        "order by attnum").fetchall()]  # fmt: skip
+    other = {"event_timestamp": "event_timestamp + interval '10 minutes'", "user_id": "999", "device_id": "'another'"}
+    values = ", ".join(other.get(column, column) for column in columns)
+    admin.execute(
+        f"insert into live.transactions select {values} from live.transactions where transaction_id = 'purchase-1'"
+    )
+    yield "purchase-1"
+    admin.execute("delete from live.transactions where device_id = 'another'")
+
+
+def test_each_payment_is_seen_once_also_on_the_hour_and_with_two_checkouts(
+    site: Site, anna: psycopg.Connection, admin: psycopg.Connection, a_second_checkout: str
+) -> None:
+    with site.connect("access") as access:
+        access.execute("insert into ops.analyst_merchants values ('anna', 'm-1'), ('anna', 'm-3')")
+        try:
+            seen = sorted(row[0] for row in anna.execute("select event_id from analyst.payments").fetchall())
+        finally:
+            access.execute("delete from ops.analyst_merchants where role_name = 'anna' and merchant_id <> 'm-2'")
+    on_the_hour = "select event_id from live.payments where event_timestamp = date_trunc('hour', event_timestamp)"
+    assert len(events(admin, on_the_hour)) == 3
+    assert seen == sorted(events(admin, "select event_id from live.payments"))
+    mine = f"select customer from analyst.payments where transaction_id = '{a_second_checkout}'"
+    with_both = events(anna, mine)
+    admin.execute("delete from live.transactions where device_id = 'another'")
+    assert events(anna, mine) == with_both
+
+
 def test_without_a_merchant_there_is_nothing_to_see(site: Site, anna: psycopg.Connection) -> None:
     with site.connect("access") as access:
         access.execute("delete from ops.analyst_merchants where role_name = 'anna'")

@@ -55,11 +55,11 @@ def events(seed: int, purchases: int, first: datetime, rate: float) -> tuple[lis
     return payments, checkouts
 
 
-def strange(payments: list[Row]) -> list[Row]:
-    """An attempt for each entry of STRANGE, at the times and with the fields of ordinary ones."""
+def strange(payments: list[Row], changed: list[Row] = STRANGE) -> list[Row]:
+    """An attempt for each of the changes, at the times and with the other fields of ordinary ones."""
     return [
         {**row, **changes, "event_id": f"strange-{number}"}
-        for number, (row, changes) in enumerate(zip(payments[: len(STRANGE)], STRANGE, strict=True))
+        for number, (row, changes) in enumerate(zip(payments[: len(changed)], changed, strict=True))
     ]
 
 

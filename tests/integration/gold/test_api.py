@@ -30,7 +30,8 @@ async def client(empty_warehouse: Warehouse) -> AsyncIterator[httpx.AsyncClient]
     payments, checkouts = events(7, 1500, FIRST, 0.09)
     with empty_warehouse.connect("stream") as connection:
         write(connection, payments + strange(payments), checkouts)
-    app = create_app(ApiSettings.model_validate({"DATABASE_URL": empty_warehouse.url("api"), "kpi_poll_seconds": 60}))
+    settings = {"DATABASE_URL": empty_warehouse.url("api"), "kpi_poll_seconds": 60, "answers_kept_seconds": 0}
+    app = create_app(ApiSettings.model_validate(settings))
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     async with app.router.lifespan_context(app), httpx.AsyncClient(transport=transport, base_url="http://test") as it:
         yield it

@@ -18,6 +18,14 @@ COUNT = ("run", "--select", "tag:batch_layer")
 UNIT_TESTS = "test_type:unit"
 HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
 
+ON_EDGES: list[Row] = [
+    {"amount_minor": 10**12, "amount_usd_minor": 127 * 10**10, "fee_minor": 10**9},
+    {"attempt_number": 2, "previous_decline_reason": "do_not_honor", "minutes_since_decline": 60.0},
+    {"attempt_number": 2, "previous_decline_reason": "do_not_honor", "minutes_since_decline": 5.0},
+    {"is_approved": True, "decline_reason": "fraud_suspected", "risk_tier": "LOW", "is_late": True},
+]
+"""Where one branch of the cubes' arithmetic takes over from another, and an approval with a reason to decline."""
+
 
 class Story:
     """What was written so far, and what the views should make of it."""
@@ -116,7 +124,7 @@ def hour_of(instant: datetime) -> datetime:
 
 def test_the_migration_fills_the_cubes_as_the_stream_would_have(story: Story, warehouse: Warehouse) -> None:
     payments, checkouts = simulated.events(8, 200, datetime.now(UTC) - 3 * HOUR, rate=0.05)
-    story.write([*payments, *simulated.strange(payments)], checkouts)
+    story.write([*payments, *simulated.strange(payments, [*simulated.STRANGE, *ON_EDGES])], checkouts)
     cubes = [f"live.{cube.name}" for cube in CUBES if cube.time == "hour"]
     with warehouse.connect("postgres") as admin:
         kept = {name: rows_of(admin, name) for name in cubes}

@@ -65,7 +65,8 @@ def open_app() -> Opener:
 
     @asynccontextmanager
     async def opened(url: str, **settings: object) -> AsyncIterator[Opened]:
-        app = create_app(ApiSettings.model_validate({"DATABASE_URL": url, "kpi_poll_seconds": 60, **settings}))
+        ours = {"DATABASE_URL": url, "kpi_poll_seconds": 60, "answers_kept_seconds": 0}
+        app = create_app(ApiSettings.model_validate({**ours, **settings}))
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)
         async with app.router.lifespan_context(app), httpx.AsyncClient(transport=transport, base_url="http://t") as it:
             yield it, app

@@ -71,3 +71,12 @@ def test_readers_tell_percentiles_by_endpoint_and_together() -> None:
     assert seen.figures()["all"]["max_ms"] == 500.0
     assert [(row[0], row[1], row[2]) for row in rows(seen)] == [("all", 3, 3.0), ("a", 2, 2.0), ("b", 1, 500.0)]
     assert missed(seen) == ["b"] or missed(seen) == ["all", "b"]
+
+
+def test_the_processor_time_of_an_answer_is_told() -> None:
+    seen = Seen(seconds=10.0)
+    seen.answers["a"] += [1.0] * 2000
+    run = Run(grown=[Grown()], many=seen, cores={"api": 0.5, "stream JVM": 1.2})
+    plan = Plan(1000, 0, 1, 1, 1.0, 0.0, beside_the_stream=True)
+    assert result(plan, run, 0.0).metrics["api_cpu_ms_per_answer"] == 2.5
+    assert "Cores used meanwhile. Of the API's that is 2.5 ms for each answer." in text(plan, run)

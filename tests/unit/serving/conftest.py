@@ -7,6 +7,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
+from serving.analytics.reports import sharing
 from serving.app import create_app
 from serving.settings import ApiSettings
 from tests.unit.serving.fakes import NOW, FakeAnalytics, FakeKeys, FakeWriter
@@ -20,7 +21,26 @@ def anyio_backend() -> str:
 @pytest.fixture
 def settings(tmp_path: Path) -> ApiSettings:
     url = "postgresql://nobody@127.0.0.1:1/none"
-    return ApiSettings(DATABASE_URL=url, MODEL_CACHE_DIR=tmp_path / "models", kpi_poll_seconds=60)
+    return ApiSettings(
+        DATABASE_URL=url, MODEL_CACHE_DIR=tmp_path / "models", kpi_poll_seconds=60, answers_kept_seconds=0
+    )
+
+
+class Stopwatch:
+    """Seconds that pass when told to."""
+
+    seconds = 0.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+
+@pytest.fixture
+def stopwatch(monkeypatch: pytest.MonkeyPatch) -> Stopwatch:
+    """The time by which answers are kept."""
+    watch = Stopwatch()
+    monkeypatch.setattr(sharing, "monotonic", watch)
+    return watch
 
 
 @pytest.fixture

@@ -149,6 +149,7 @@ class FakeAnalytics:
     asked: list[TrendQuery] = field(default_factory=list)
     groups: int = 3
     batch: int = 42
+    batch_layer_writes: int = 0
     reports: list[ReportQuery] = field(default_factory=list)
     open_alerts: list[Alert] = field(default_factory=list)
 
@@ -174,7 +175,8 @@ class FakeAnalytics:
 
     async def progress(self) -> Progress:
         self._answer()
-        return Progress(**kpi(last_batch_id=self.batch).model_dump(include=set(Progress.model_fields)))
+        known = kpi(last_batch_id=self.batch).model_dump(include=set(Progress.model_fields))
+        return Progress(**known, batch_layer_writes=self.batch_layer_writes)
 
     async def report(self, query: ReportQuery) -> list[dict[str, Any]]:
         self._answer()

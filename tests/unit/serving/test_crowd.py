@@ -9,7 +9,7 @@ from serving.analytics.models import Kpi, Window
 from serving.app import create_app
 from serving.crowd import LIVE_STREAM
 from serving.settings import ApiSettings
-from tests.unit.serving.fakes import FakeAnalytics
+from tests.unit.serving.fakes import FakeAnalytics, LiveRequest
 
 pytestmark = pytest.mark.anyio
 
@@ -28,6 +28,11 @@ class SlowAnalytics(FakeAnalytics):
         return await super().kpi(window)
 
 
+def small_settings() -> ApiSettings:
+    url = "postgresql://nobody@127.0.0.1:1/none"
+    return ApiSettings.model_validate({"DATABASE_URL": url, "requests_at_once": 3})
+
+
 @pytest.fixture
 def slow() -> SlowAnalytics:
     return SlowAnalytics()
@@ -35,10 +40,7 @@ def slow() -> SlowAnalytics:
 
 @pytest.fixture
 def crowded(slow: SlowAnalytics) -> httpx.AsyncClient:
-    settings = ApiSettings.model_validate(
-        {"DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none", "requests_at_once": 3}
-    )
-    transport = httpx.ASGITransport(create_app(settings, slow), raise_app_exceptions=False)
+    transport = httpx.ASGITransport(create_app(small_settings(), slow), raise_app_exceptions=False)
     return httpx.AsyncClient(transport=transport, base_url="http://t")
 
 
@@ -66,6 +68,18 @@ async def test_who_gives_up_makes_room(crowded: httpx.AsyncClient, slow: SlowAna
             task.cancel()
         await asyncio.gather(*asked, return_exceptions=True)
         assert (await crowded.get("/api/analytics/declines")).status_code == 200
+
+
+async def test_live_streams_take_nobodys_place() -> None:
+    app = create_app(small_settings(), FakeAnalytics())
+    streams = [LiveRequest(app, LIVE_STREAM) for _ in range(5)]
+    for stream in streams:
+        await stream.until(lambda body: "event: history" in body)
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://t") as client:
+        assert (await client.get("/api/analytics/kpis")).status_code == 200
+    for stream in streams:
+        await stream.hang_up()
 
 
 async def test_the_live_stream_is_where_the_limit_expects_it(crowded: httpx.AsyncClient) -> None:

@@ -6,6 +6,8 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
+from serving.access import keys as key_ring
+from serving.access.errors import Unauthorised
 from serving.access.keys import KeyRing, hash_of, new_secret
 from serving.analytics.errors import StoreUnavailable
 from serving.app import create_app
@@ -156,3 +158,23 @@ def test_keys_are_long_random_and_kept_as_a_hash() -> None:
     assert len(secrets) == 50
     assert all(len(secret) == 46 and secret.startswith("pk_") for secret in secrets)
     assert len(hash_of(secrets.pop())) == 32
+
+
+async def test_good_and_unknown_keys_are_looked_up_once_while_they_are_remembered(
+    keys: FakeKeys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(key_ring, "MOST_REMEMBERED", 2)
+    ring = KeyRing(keys, lambda: NOW, 60)
+    good = keys.issue()
+    for _ in range(3):
+        assert (await ring.caller(good)).key_id == 1
+        with pytest.raises(Unauthorised):
+            await ring.caller("pk_unknown")
+    assert keys.asked == 2
+    with pytest.raises(Unauthorised):
+        await ring.caller("pk_another")
+    with pytest.raises(Unauthorised):
+        await ring.caller("pk_unknown")
+    assert keys.asked == 3
+    await ring.caller(good)
+    assert keys.asked == 4

@@ -4,13 +4,16 @@ import asyncio
 import json
 from datetime import timedelta
 from decimal import Decimal
+from typing import Any, Never
 
+import anyio.to_thread
 import httpx
 import pytest
 from fastapi import FastAPI
 
 from serving.analytics.errors import StoreBusy, StoreUnavailable, ViewsNotBuilt
 from serving.analytics.models import Window
+from serving.analytics.reports.catalogue import REPORTS
 from tests.unit.serving.fakes import NOW, FakeAnalytics, LiveRequest, kpi, point, reason
 
 pytestmark = pytest.mark.anyio
@@ -137,3 +140,16 @@ async def test_shutting_down_ends_open_streams(app: FastAPI, client: httpx.Async
 
 async def test_the_stream_refuses_an_unknown_window_before_it_opens(client: httpx.AsyncClient) -> None:
     assert (await client.get("/api/analytics/kpis/stream?window=never")).status_code == 422
+
+
+async def test_no_figure_goes_through_another_thread(
+    client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refuse(*_: Any, **__: Any) -> Never:
+        raise AssertionError("a dependency is no coroutine function, so FastAPI takes it to a thread")
+
+    monkeypatch.setattr(anyio.to_thread, "run_sync", refuse)
+    names = ["kpis", "trends", "alerts", "declines", "declines?start=2026-03-01", *(report.name for report in REPORTS)]
+    for path in (*(f"/api/analytics/{name}" for name in names), "/health/live"):
+        assert (await client.get(path)).status_code == 200, path
+    assert (await client.get("/api/experiments")).status_code == 503

@@ -7,8 +7,8 @@ import httpx
 import pytest
 
 from serving.analytics.errors import StoreBusy
-from serving.analytics.reports import sharing
 from serving.analytics.reports.sharing import Answer, Answers, SharedCall
+from tests.unit.serving.conftest import Stopwatch
 from tests.unit.serving.fakes import FakeAnalytics, FakeKeys
 
 pytestmark = pytest.mark.anyio
@@ -42,7 +42,7 @@ async def test_callers_at_the_same_time_share_a_call_and_later_ones_do_not() -> 
 
 
 async def test_an_answer_is_made_once_for_its_key() -> None:
-    work, answers = Work(), Answers()
+    work, answers = Work(), Answers[Answer]()
     callers = [asyncio.create_task(answers.get(key, work)) for key in "aabba"]
     await asyncio.sleep(0)
     work.may_end.set()
@@ -51,7 +51,7 @@ async def test_an_answer_is_made_once_for_its_key() -> None:
 
 
 async def test_who_hangs_up_takes_nothing_from_the_others() -> None:
-    work, answers = Work(), Answers()
+    work, answers = Work(), Answers[Answer]()
     first, second = (asyncio.create_task(answers.get("a", work)) for _ in range(2))
     await asyncio.sleep(0)
     first.cancel()
@@ -62,7 +62,7 @@ async def test_who_hangs_up_takes_nothing_from_the_others() -> None:
 
 
 async def test_a_failure_reaches_all_who_wait_and_is_not_kept() -> None:
-    work, answers = Work(failure=StoreBusy("busy")), Answers()
+    work, answers = Work(failure=StoreBusy("busy")), Answers[Answer]()
     callers = [asyncio.create_task(answers.get("a", work)) for _ in range(3)]
     await asyncio.sleep(0)
     work.may_end.set()
@@ -72,15 +72,36 @@ async def test_a_failure_reaches_all_who_wait_and_is_not_kept() -> None:
     assert (await answers.get("a", work)).rows == 2
 
 
-async def test_no_more_than_so_many_are_kept_the_latest_used(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sharing, "MOST_KEPT", 2)
-    work, answers = Work(), Answers()
+async def test_no_more_than_so_many_are_kept_the_latest_used() -> None:
+    work, answers = Work(), Answers[Answer](most=2)
     work.may_end.set()
     for key in ("a", "b", "a", "c", "a"):
         await answers.get(key, work)
     assert work.runs == 3
     await answers.get("b", work)
     assert work.runs == 4
+
+
+async def test_an_answer_is_given_for_its_time_and_one_that_takes_longer_to_all_who_wait(stopwatch: Stopwatch) -> None:
+    work, answers = Work(), Answers[Answer](seconds=2)
+    early = asyncio.create_task(answers.get("a", work))
+    await asyncio.sleep(0)
+    stopwatch.seconds = 3
+    late = asyncio.create_task(answers.get("a", work))
+    await asyncio.sleep(0)
+    work.may_end.set()
+    assert [(await one).rows for one in (early, late)] == [1, 1]
+    assert (await answers.get("a", work)).rows == 2
+    stopwatch.seconds = 4.9
+    assert (await answers.get("a", work)).rows == 2
+    stopwatch.seconds = 5
+    assert (await answers.get("a", work)).rows == 3
+
+
+async def test_what_is_not_worth_keeping_is_made_anew() -> None:
+    work, answers = Work(), Answers[Answer](is_kept=lambda answer: answer.rows > 1)
+    work.may_end.set()
+    assert [(await answers.get("a", work)).rows for _ in range(3)] == [1, 2, 2]
 
 
 async def test_a_report_is_read_once_per_batch_and_never_for_another_caller(
