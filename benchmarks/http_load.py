@@ -40,11 +40,14 @@ class Load:
         self.waiting: deque[float] = deque()
         self.free: deque[Connection] = deque()
         self.sent = 0
+        self.ended = self.began
+        """When the last answer came: what comes after the time is over counts, and so does the time it took."""
 
     def finished(self, status: int, due: float) -> None:
         """An answer came."""
         self.statuses[status] += 1
-        self.times.append(time.perf_counter() - due)
+        self.ended = time.perf_counter()
+        self.times.append(self.ended - due)
 
     def turn(self, connection: "Connection") -> None:
         """A connection has nothing to do."""
@@ -77,9 +80,10 @@ class Load:
         found = dict(zip(map(str, shares), np.percentile(times, shares).tolist(), strict=True)) if len(times) else {}
         answered = sum(count for status, count in self.statuses.items() if status == 200)
         return {
-            "requests_per_s": answered / self.seconds,
+            "requests_per_s": answered / max(self.seconds, self.ended - self.began),
             "answered": answered,
-            "unanswered": self.sent - len(self.times),
+            # Those that were due and found no free connection are as unanswered as those that were sent.
+            "unanswered": self.sent - len(self.times) + len(self.waiting),
             "errors": {str(status): count for status, count in self.statuses.items() if status != 200} | self.errors,
             **{f"p{share}_ms": value for share, value in found.items()},
             "max_ms": float(times.max()) if len(times) else None,

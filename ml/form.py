@@ -17,7 +17,7 @@ import numpy.typing as npt
 from ml.errors import MlError
 from ml.features.definitions import DEFINITIONS
 from ml.features.encoder import Columns, Encoder, Floats
-from ml.trees import Trees, from_log_odds
+from ml.trees import Trees, linked
 
 FORMAT = 2
 _MODEL, _LINEAR = "model.json", "linear.npz"
@@ -76,7 +76,7 @@ class Linear:
 
     def probabilities(self, matrix: Floats) -> Floats:
         """Sigmoid for two classes, softmax for more."""
-        return from_log_odds(matrix @ self.weights + self.intercepts)
+        return linked(matrix @ self.weights + self.intercepts)
 
     def explained(self, row: Floats) -> tuple[Floats, Floats]:
         """An addition is the weight times the distance to the mean row, in log-odds."""
@@ -146,6 +146,8 @@ def load(folder: Path) -> ServedModel:
         scorer = _scorer(folder, stored["scorer"], stored["dtype"])
         if scorer.width > len(encoder.features):
             raise ValueError(f"it asks for {scorer.width} columns where a request has {len(encoder.features)}")
+        if not 0.0 <= float(stored["threshold"]) <= 1.0:
+            raise ValueError(f"the threshold {stored['threshold']} is no probability")
         return ServedModel(
             name=stored["model"],
             encoder=encoder,

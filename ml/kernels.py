@@ -20,7 +20,10 @@ def _walk(matrix, feature, threshold, left, right, missing_left, value, roots, o
             margins[row, outputs[tree]] += value[node]
 
 
-def _explain(row, feature, threshold, left, right, missing_left, value, roots, outputs, margins, added):  # type: ignore[no-untyped-def]
+def _explain(  # type: ignore[no-untyped-def]
+    row, feature, threshold, left, right, missing_left, value, roots, outputs, baseline, shares, probabilities, added
+):
+    margins = baseline.copy()
     for tree in range(roots.shape[0]):
         output = outputs[tree]
         node = roots[tree]
@@ -31,26 +34,46 @@ def _explain(row, feature, threshold, left, right, missing_left, value, roots, o
             child = left[node] if is_left else right[node]
             added[output, column] += value[child] - value[node]
             node = child
-        margins[0, output] += value[node]
+        margins[output] += value[node]
+    if shares > 0.0:
+        added /= shares
+        mean(margins, shares, probabilities)
+    else:
+        logistic(margins, probabilities)
+
+
+def _mean(margins, shares, probabilities):  # type: ignore[no-untyped-def]
+    count = margins.shape[0]
+    for place in range(count):
+        probabilities[place + (count == 1)] = margins[place] / shares
+    if count == 1:
+        probabilities[0] = 1.0 - probabilities[1]
 
 
 def _logistic(margins, probabilities):  # type: ignore[no-untyped-def]
-    rows, count = margins.shape
-    for row in range(rows):
-        if count == 1:
-            small = math.exp(-abs(margins[row, 0]))
-            high = 1.0 / (1.0 + small)
-            low = small / (1.0 + small)
-            probabilities[row, 0] = low if margins[row, 0] > 0.0 else high
-            probabilities[row, 1] = high if margins[row, 0] > 0.0 else low
-            continue
-        highest = margins[row].max()
-        total = 0.0
-        for place in range(count):
-            probabilities[row, place] = math.exp(margins[row, place] - highest)
-            total += probabilities[row, place]
-        for place in range(count):
-            probabilities[row, place] /= total
+    count = margins.shape[0]
+    if count == 1:
+        small = math.exp(-abs(margins[0]))
+        high = 1.0 / (1.0 + small)
+        low = small / (1.0 + small)
+        probabilities[0] = low if margins[0] > 0.0 else high
+        probabilities[1] = high if margins[0] > 0.0 else low
+        return
+    highest = margins.max()
+    total = 0.0
+    for place in range(count):
+        probabilities[place] = math.exp(margins[place] - highest)
+        total += probabilities[place]
+    for place in range(count):
+        probabilities[place] /= total
+
+
+def _link(margins, shares, probabilities):  # type: ignore[no-untyped-def]
+    for row in range(margins.shape[0]):
+        if shares > 0.0:
+            mean(margins[row], shares, probabilities[row])
+        else:
+            logistic(margins[row], probabilities[row])
 
 
 def _strongest(added, feature_of, sums, places):  # type: ignore[no-untyped-def]
@@ -75,11 +98,15 @@ def _compiled(function: Any) -> Any:
         return njit(nogil=True)(function)
 
 
+mean = _compiled(_mean)
+"""Probabilities of the classes from the sums of `shares` trees each."""
+logistic = _compiled(_logistic)
+"""Probabilities of the classes from log-odds: the sigmoid of one margin, the softmax of several."""
+link = _compiled(_link)
+"""Probabilities from margins, row by row: the mean of `shares` trees, or of log-odds where that is 0."""
 walk = _compiled(_walk)
 """Adds to `margins` what each tree answers, for each row of the matrix."""
 explain = _compiled(_explain)
-"""The same for one row, and adds to `added`, margin by column, what each step of a walk changed."""
+"""The probabilities of one row, and adds to `added`, margin by column, what each step of a walk changed."""
 strongest = _compiled(_strongest)
 """Adds columns up by feature into `sums`, and fills `places` with those of the largest sums, -1 where none is left."""
-logistic = _compiled(_logistic)
-"""Probabilities of the classes from log-odds: the sigmoid of one margin, the softmax of several."""

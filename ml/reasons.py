@@ -1,23 +1,23 @@
 """Why a model answered as it did: what each feature of a request added, the strongest first."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from ml import kernels
 from ml.features.definition import Feature
 from ml.features.encoder import Floats
-from ml.features.words import Shown, sentence, shown
+from ml.features.words import OUTCOMES, WORDS, Shown, sentence, shower
 from ml.form import ServedModel
 
 MOST = 3
 
 
-@dataclass(frozen=True, slots=True)
-class Reason:
+class Reason(msgspec.Struct, frozen=True, gc=False):
     """One feature. `contribution`: what it added, to the log-odds of the class or, by a forest, to its probability."""
 
     feature: str
@@ -46,19 +46,25 @@ class Explainer:
             class_place = output = int(probabilities.argmax()) if class_place is None else class_place
         sums, places = np.zeros(len(self._features)), np.empty(MOST, dtype=np.int64)
         kernels.strongest(added[output], self._feature_of, sums, places)
-        outcome = self.model.classes[class_place]
-        found = [(place, float(sums[place])) for place in places.tolist() if place >= 0]
-        return probabilities.tolist(), [self._reason(cleaned, place, total, outcome) for place, total in found]
+        outcome = OUTCOMES[self.model.classes[class_place]]
+        totals = sums.tolist()
+        reasons = [self._reason(cleaned, place, totals[place], outcome) for place in places.tolist() if place >= 0]
+        return probabilities.tolist(), reasons
 
     def _reason(self, cleaned: Mapping[str, Any], place: int, contribution: float, outcome: str) -> Reason:
-        feature = self._features[place]
-        value = shown(feature, cleaned)
-        return Reason(feature.name, value, round(contribution, 4), sentence(feature.name, value, contribution, outcome))
+        name, words, show = self._shown[place]
+        value = show(cleaned)
+        return Reason(name, value, round(contribution, 4), sentence(words, value, contribution, outcome))
 
     @cached_property
     def _features(self) -> tuple[Feature, ...]:
         definition = self.model.encoder.definition
         return (*definition.numbers, *definition.categories, *definition.rates)
+
+    @cached_property
+    def _shown(self) -> tuple[tuple[str, str, Callable[[Mapping[str, Any]], Shown]], ...]:
+        """Name, words and shown value of each feature."""
+        return tuple((one.name, WORDS[one.name], shower(one)) for one in self._features)
 
     @cached_property
     def _feature_of(self) -> np.ndarray[Any, Any]:

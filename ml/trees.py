@@ -77,19 +77,17 @@ class Trees:
         """A row of probabilities, one per class, for each row of the matrix."""
         margins = np.repeat(self.baseline[np.newaxis], len(matrix), axis=0)
         kernels.walk(self._rows(matrix), *self._walked, margins)
-        return self._linked(margins)
+        return linked(margins, self._shares)
 
     def explained(self, row: Floats) -> tuple[Floats, Floats]:
         """Probabilities of the classes, and what each column of the row added: to the log-odds, or to the probability.
 
         One row of additions per class; with two classes that of the second alone.
         """
-        margins = self.baseline[np.newaxis].copy()
+        probabilities = np.empty(self._classes)
         added = np.zeros((len(self.baseline), len(row)))
-        kernels.explain(self._rows(row), *self._walked, margins, added)
-        if self.link == "mean":
-            added /= self._trees_per_output
-        return self._linked(margins)[0], added
+        kernels.explain(self._rows(row), *self._walked, self.baseline, self._shares, probabilities, added)
+        return probabilities, added
 
     @cached_property
     def _walked(self) -> tuple[npt.NDArray[Any], ...]:
@@ -104,20 +102,19 @@ class Trees:
             self.outputs,
         )
 
-    @property
-    def _trees_per_output(self) -> float:
-        return len(self.roots) / len(self.baseline)
+    @cached_property
+    def _classes(self) -> int:
+        return max(2, len(self.baseline))
+
+    @cached_property
+    def _shares(self) -> float:
+        """How many trees share in a margin that is their mean; 0 where margins are log-odds."""
+        return len(self.roots) / len(self.baseline) if self.link == "mean" else 0.0
 
     def _rows(self, matrix: Floats) -> Floats:
         if matrix.shape[-1] < self.width:
             raise MlError(f"The model asks for {self.width} columns, the row has {matrix.shape[-1]}.")
         return matrix.astype(np.float32).astype(np.float64) if self.dtype == "float32" else matrix
-
-    def _linked(self, margins: Floats) -> Floats:
-        if self.link == "mean":
-            margins = margins / self._trees_per_output
-            return np.column_stack([1.0 - margins[:, 0], margins[:, 0]]) if margins.shape[1] == 1 else margins
-        return from_log_odds(margins)
 
     def save(self, folder: Path) -> None:
         """As numpy arrays."""
@@ -133,8 +130,8 @@ class Trees:
             return cls(**{name: stored[name] for name in _ARRAYS}, link=link, dtype=dtype)
 
 
-def from_log_odds(margins: Floats) -> Floats:
-    """Probabilities of the classes: by the sigmoid of one margin, the softmax of several."""
+def linked(margins: Floats, shares: float = 0.0) -> Floats:
+    """Probabilities of the classes from log-odds, or from the sums of `shares` trees each."""
     probabilities = np.empty((len(margins), max(2, margins.shape[1])))
-    kernels.logistic(margins, probabilities)
+    kernels.link(margins, shares, probabilities)
     return probabilities

@@ -74,6 +74,7 @@ def serve(settings: ApiSettings) -> None:
         http="httptools",
         log_level=settings.log_level,
         access_log=False,
+        server_header=False,
         timeout_graceful_shutdown=5,
     )
     Server(config, app).run()

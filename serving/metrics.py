@@ -8,9 +8,7 @@ from fastapi import APIRouter, Request, Response
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
     CollectorRegistry,
-    Counter,
     GCCollector,
-    Histogram,
     PlatformCollector,
     ProcessCollector,
     generate_latest,
@@ -21,6 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serving.access.audit import AuditLog
 from serving.analytics.feed import KpiFeed
+from serving.tallies import Tallies
 
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -35,30 +34,18 @@ class Metrics:
         self.registry = CollectorRegistry()
         for collector in (ProcessCollector, PlatformCollector, GCCollector):
             collector(registry=self.registry)
-        labels = ("method", "route", "status")
-        self.requests = Counter("api_requests", "Requests answered.", labels, registry=self.registry)
-        self.duration = Histogram(
-            "api_request_duration_seconds",
-            "From the request's arrival to the first byte of the answer.",
-            labels,
-            buckets=BUCKETS,
-            registry=self.registry,
+        self.requests = Tallies(
+            ("api_requests", "Requests answered."),
+            ("api_request_duration_seconds", "From the request's arrival to the first byte of the answer."),
+            ("method", "route", "status"),
+            BUCKETS,
         )
-        self._known: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
+        self.registry.register(self.requests)
 
     def observe(self, scope: Scope, status: int, seconds: float) -> None:
         """Count one answer; unknown paths and methods share a label, so that nobody can invent series."""
         method = scope["method"] if scope["method"] in METHODS else "other"
-        self.count(method, getattr(scope.get("route"), "path", "unmatched"), status, seconds)
-
-    def count(self, method: str, route: str, status: int, seconds: float) -> None:
-        """Count one answer of a known route; each series is looked up once and kept."""
-        known = self._known.get((method, route, status))
-        if known is None:
-            labels = (method, route, status)
-            known = self._known[labels] = (self.requests.labels(*labels), self.duration.labels(*labels))
-        known[0].inc()
-        known[1].observe(seconds)
+        self.requests.add((method, getattr(scope.get("route"), "path", "unmatched"), status), seconds)
 
 
 class StateCollector(Collector):

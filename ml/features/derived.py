@@ -49,8 +49,11 @@ def log(value: float | None) -> float | None:
 
 
 def ratio(part: float | None, whole: float | None) -> float | None:
-    """log(part / whole); None unless both are above 0."""
-    return None if not part or not whole or part <= 0.0 or whole <= 0.0 else math.log(part / whole)
+    """log(part / whole); None unless both are above 0, and where the quotient is beyond what a number can hold."""
+    if not part or not whole or part <= 0.0 or whole <= 0.0:
+        return None
+    quotient = part / whole
+    return math.log(quotient) if 0.0 < quotient < math.inf else None
 
 
 def to_mean(amount: float | None, sum_cents: float | None, count: float | None) -> float | None:
@@ -59,9 +62,12 @@ def to_mean(amount: float | None, sum_cents: float | None, count: float | None) 
 
 
 def usd(amount: float | None, currency: str | None) -> float | None:
-    """An amount in US dollars at the fixed reporting rate; None for a currency without one."""
+    """An amount in US dollars at the fixed reporting rate; None for a currency without one, or an absurd amount."""
     rate = RATES.get(currency) if currency is not None else None
-    return None if amount is None or rate is None else amount * rate
+    if amount is None or rate is None:
+        return None
+    dollars = amount * rate
+    return dollars if dollars < math.inf else None
 
 
 def log_usd(amount: float | None, currency: str | None) -> float | None:

@@ -4,13 +4,12 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from operator import itemgetter
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from ml.features.definition import MISSING, Category, Definition, Feature, Number, Rate
+from ml.features.definition import MISSING, Category, Definition, Feature, Number, Rate, evaluation
 
 Floats = npt.NDArray[np.float64]
 Columns = Mapping[str, Sequence[Any]]
@@ -65,7 +64,7 @@ class Encoder:
         """One request whose values are clean."""
         row = np.zeros(self._width)
         view = row.data
-        for put in self._puts.values():
+        for put in self._all_puts:
             put(view, cleaned)
         return row
 
@@ -88,6 +87,10 @@ class Encoder:
     @cached_property
     def _width(self) -> int:
         return len(self.features)
+
+    @cached_property
+    def _all_puts(self) -> tuple[Put, ...]:
+        return tuple(self._puts.values())
 
     @cached_property
     def _puts(self) -> dict[Feature, Put]:
@@ -155,15 +158,8 @@ def clean(definition: Definition, columns: Columns) -> Cleaned:
     )
 
 
-def _evaluation(feature: Feature) -> Callable[[Values], Any]:
-    function, inputs = feature.function, itemgetter(*feature.inputs)
-    if len(feature.inputs) == 1:
-        return lambda cleaned: function(inputs(cleaned))
-    return lambda cleaned: function(*inputs(cleaned))
-
-
 def _number_put(number: Number, at: int) -> Put:
-    evaluate, missing_at = _evaluation(number), at + 1 if number.may_be_missing else None
+    evaluate, missing_at = evaluation(number), at + 1 if number.may_be_missing else None
 
     def put(row: Row, cleaned: Values) -> None:
         value = evaluate(cleaned)
@@ -176,7 +172,7 @@ def _number_put(number: Number, at: int) -> Put:
 
 
 def _category_put(category: Category, places: Mapping[str, int]) -> Put:
-    evaluate = _evaluation(category)
+    evaluate = evaluation(category)
 
     def put(row: Row, cleaned: Values) -> None:
         place = places.get(evaluate(cleaned) or MISSING)
@@ -187,7 +183,7 @@ def _category_put(category: Category, places: Mapping[str, int]) -> Put:
 
 
 def _rate_put(rate: Rate, at: int, known: Mapping[str, float], overall: float) -> Put:
-    evaluate = _evaluation(rate)
+    evaluate = evaluation(rate)
 
     def put(row: Row, cleaned: Values) -> None:
         row[at] = known.get(evaluate(cleaned) or MISSING, overall)

@@ -65,7 +65,10 @@ def _instant(value: Any) -> datetime | None:
             return None
     if not isinstance(value, datetime) or value != value:  # pandas' NaT is a datetime
         return None
-    return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
+    try:
+        return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
+    except OverflowError:  # in UTC it would be before the year 1, or after 9999
+        return None
 
 
 def _boolean(value: Any) -> bool | None:

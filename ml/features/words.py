@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from ml.features import derived
-from ml.features.definition import Feature
+from ml.features.definition import Feature, evaluation
 
 Shown = float | bool | str | None
 
@@ -68,21 +68,32 @@ OUTCOMES: Mapping[str, str] = {
 """What contributions to a class raise or lower."""
 
 
-def shown(feature: Feature, cleaned: Mapping[str, Any]) -> Shown:
-    """The value of a feature as a person would give it: what was asked with rather than its logarithm."""
-    inputs = [cleaned[name] for name in feature.inputs]
-    display = _DISPLAYS.get(feature.function)
+def shower(feature: Feature) -> Callable[[Mapping[str, Any]], Shown]:
+    """What shows a feature's value in a clean request, as a person would give it: not its logarithm.
+
+    Worked out once for a feature, as three are shown with every answer.
+    """
+    inputs, display = feature.inputs, _DISPLAYS.get(feature.function)
     if display is not None:
-        found: Any = feature.function(*inputs)
-        return None if found is None else display(found)
-    known = [_plain(value) for value in inputs if value is not None]
-    return known[0] if len(known) == 1 else ", ".join(map(str, known)) or None
+        evaluate = evaluation(feature)
+
+        def displayed(cleaned: Mapping[str, Any]) -> Shown:
+            found = evaluate(cleaned)
+            return None if found is None else display(found)
+
+        return displayed
+
+    def as_asked(cleaned: Mapping[str, Any]) -> Shown:
+        known = [_plain(cleaned[name]) for name in inputs if cleaned[name] is not None]
+        return known[0] if len(known) == 1 else ", ".join(map(str, known)) or None
+
+    return as_asked
 
 
-def sentence(feature: str, value: Shown, contribution: float, outcome: str) -> str:
-    """Feature, value and direction."""
-    said = "missing" if value is None else {True: "yes", False: "no"}[value] if isinstance(value, bool) else value
-    return f"{WORDS[feature]}: {said}; {'raises' if contribution > 0.0 else 'lowers'} {OUTCOMES[outcome]}"
+def sentence(words: str, value: Shown, contribution: float, outcome: str) -> str:
+    """A feature, its value and its direction, all in words."""
+    said = "missing" if value is None else "yes" if value is True else "no" if value is False else value
+    return f"{words}: {said}; {'raises' if contribution > 0.0 else 'lowers'} {outcome}"
 
 
 def _rounded(value: float) -> float:

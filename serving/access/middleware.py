@@ -124,7 +124,7 @@ def _asked(scope: Scope, at: datetime, status: int, ms: float, request_id: str) 
     return Asked(
         at=at,
         key_id=caller.key_id if caller else None,
-        route=_kept(route),
+        route=kept(route),
         parameters=_parameters(scope["query_string"]),
         status=status,
         rows=state.get("rows"),
@@ -138,11 +138,11 @@ def _parameters(query_string: bytes) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     pairs = parse_qsl(query_string.decode("latin-1"), keep_blank_values=True)
     for name, value in pairs[:MOST_PARAMETERS]:
-        found.setdefault(_kept(name), []).append(_kept(value))
+        found.setdefault(kept(name), []).append(kept(value))
     return found
 
 
-def _kept(text: str) -> str:
+def kept(text: str) -> str:
     """Text that Postgres takes, cut, and without the secret part of a key that was sent in the wrong place."""
     clean = text[:LONGEST_TEXT].replace("\0", "\ufffd").encode("utf-8", "replace").decode()
     return _SECRET.sub(lambda found: found[0][: len(PREFIX) + 8] + "…", clean)

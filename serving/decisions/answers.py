@@ -1,6 +1,7 @@
 """What decisions answer, as types of JSON."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, Literal
 
 import msgspec
@@ -51,12 +52,13 @@ class FiredRule(msgspec.Struct, kw_only=True, gc=False):
 
 
 class Decision(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
-    """What models and rules come to together."""
+    """What models and rules come to together. `model`: none when no model took part, and the rules decided alone."""
 
     request_id: str
     decision: str
     rules: list[FiredRule]
     models: list[ModelAnswer]
+    model: Literal["none"] | None = None
     wait_minutes: float | None = None
     processor: str | None = None
 
@@ -65,7 +67,7 @@ class Inference(msgspec.Struct, kw_only=True, gc=False):
     """A row of the record: one model's answer, what it was asked, and what became of it."""
 
     request_id: str
-    scored_at: str
+    scored_at: datetime
     model: str
     version: int
     arm: Arm

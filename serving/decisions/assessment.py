@@ -1,9 +1,9 @@
 """One version of a model asked one request: probabilities, what follows from them, and why."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from ml import policies
@@ -14,8 +14,7 @@ from serving.decisions.versions import Version
 Cleaned = Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Assessment:
+class Assessment(msgspec.Struct, frozen=True, gc=False):
     """What a version says. `chosen`: the processor or the wait in minutes, where there is one."""
 
     probability: float

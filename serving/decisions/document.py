@@ -20,9 +20,16 @@ TOO_LARGE = problems.document(
     title="Content Too Large",
     detail="The body is larger than 8 MiB: send smaller batches.",
 )
+ENCODED = problems.document(
+    415,
+    "The body is compressed.",
+    type="urn:problem:unsupported-media-type",
+    title="Unsupported Media Type",
+    detail="The body is compressed: send plain JSON, without Content-Encoding.",
+)
 NO_MODEL = problems.document(
     503,
-    "The model has no version yet, or the keys cannot be read; see Retry-After.",
+    "The model has no version yet, the keys cannot be read, or too many large bodies are under way; see Retry-After.",
     type="urn:problem:no-model",
     title="There is no model to ask",
     detail="fraud_detection_model has no champion. Train it (`make train`) and promote it.",
@@ -35,7 +42,7 @@ INVALID = problems.document(
     detail="1 parameter is wrong.",
     errors=[{"parameter": "body.amount", "message": "Expected 'float', got 'str'"}],
 )
-_PROBLEMS = {**TOO_LARGE, **INVALID, **problems.UNAUTHORISED, **problems.FORBIDDEN, **NO_MODEL}
+_PROBLEMS = {**TOO_LARGE, **ENCODED, **INVALID, **problems.UNAUTHORISED, **problems.FORBIDDEN, **NO_MODEL}
 
 
 def describe(document: dict[str, Any], endpoints: Iterable[Endpoint]) -> dict[str, Any]:

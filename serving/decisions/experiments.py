@@ -25,6 +25,8 @@ class Experiment:
 
     def __post_init__(self) -> None:
         """Raises BadFile where a person wrote something that cannot be."""
+        if not isinstance(self.name, str) or not self.name:
+            raise BadFile(f"an experiment's name is a text, not {self.name!r}")
         if self.kind not in ARMS:
             raise BadFile(f"experiment {self.name}: kind is one of {', '.join(ARMS)}, not {self.kind!r}")
         if self.key not in KEYS:
@@ -47,7 +49,10 @@ def fraction(text: str) -> float:
 def parse(document: Mapping[str, Any]) -> dict[str, Experiment]:
     """The experiments of a file by model; at most one each. Raises BadFile with what is wrong."""
     found: dict[str, Experiment] = {}
-    for row in document.get("experiments", []):
+    rows = document.get("experiments", [])
+    if not isinstance(rows, list):
+        raise BadFile(f"experiments is a list of tables, not {rows!r}")
+    for row in rows:
         try:
             experiment = Experiment(**row)
         except TypeError as error:

@@ -5,6 +5,7 @@ import logging
 from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
+from itertools import islice
 from typing import Any, Protocol
 
 import msgspec
@@ -43,11 +44,15 @@ select ops.ensure_inference_days(array(
 """
 
 
+Row = tuple[bytes | None, bytes]
+"""The key of a message and its content, which is also the row of the table."""
+
+
 class Sink(Recorded, Protocol):
     """One place where the record goes."""
 
-    async def take(self, rows: Sequence[tuple[bytes | None, bytes]]) -> None:
-        """Keys and rows, soon on their way; never waits for the other side."""
+    def take(self, rows: Sequence[Row]) -> None:
+        """Soon on their way; never waits for the other side. Called in the running event loop."""
 
     async def close(self) -> None:
         """Send what waits, in bounded time, and let go."""
@@ -89,24 +94,30 @@ class InferenceLog:
             with suppress(asyncio.CancelledError):
                 await self._task
         while self._pending:
-            await self._hand_over()
-        for sink in self.sinks:
-            await sink.close()
+            self._hand_over()
+        # Side by side: one that is away must not use up the time of the other.
+        await asyncio.gather(*(sink.close() for sink in self.sinks))
 
     async def _run(self) -> None:
         while True:
             await asyncio.sleep(0 if len(self._pending) >= MOST_AT_ONCE else PAUSE_SECONDS)
             if self._pending:
-                await self._hand_over()
+                self._hand_over()
 
-    async def _hand_over(self) -> None:
+    def _hand_over(self) -> None:
         batch = [self._pending.popleft() for _ in range(min(len(self._pending), MOST_AT_ONCE))]
-        rows = [self._row(one) for one in batch]
-        for sink in self.sinks:
-            await sink.take(rows)
-        self.written += len(rows)
+        try:
+            rows = [self._row(one) for one in batch]
+            for sink in self.sinks:
+                sink.take(rows)
+        except Exception:
+            # A mistake of ours costs these answers, not the record of all that come after.
+            log.exception("%d answers could not be handed over; they are dropped", len(batch))
+            self.dropped += len(batch)
+        else:
+            self.written += len(rows)
 
-    def _row(self, one: Inference) -> tuple[bytes, bytes]:
+    def _row(self, one: Inference) -> Row:
         # Postgres takes no NUL in JSON.
         value = self._encoder.encode(one).replace(b"\\u0000", b"\\ufffd")
         return (one.split_key or one.request_id).encode("utf-8", "replace"), value
@@ -142,7 +153,7 @@ class KafkaSink:
     def waiting(self) -> int:
         return len(self._producer)
 
-    async def take(self, rows: Sequence[tuple[bytes | None, bytes]]) -> None:
+    def take(self, rows: Sequence[Row]) -> None:
         for key, value in rows:
             try:
                 self._producer.produce(TOPIC, value, key)
@@ -175,12 +186,13 @@ class PostgresSink:
         self._rows: deque[bytes] = deque()
         self._task: asyncio.Task[None] | None = None
         self._is_away = False
+        self._last_refusal = ""
 
     @property
     def waiting(self) -> int:
         return len(self._rows)
 
-    async def take(self, rows: Sequence[tuple[bytes | None, bytes]]) -> None:
+    def take(self, rows: Sequence[Row]) -> None:
         free = MOST_WAITING - len(self._rows)
         self._rows.extend(value for _, value in rows[:free])
         self.dropped += max(0, len(rows) - free)
@@ -198,23 +210,41 @@ class PostgresSink:
 
     async def _write_all(self) -> None:
         while self._rows:
-            batch = [self._rows[place] for place in range(min(MOST_AT_ONCE, len(self._rows)))]
+            batch = list(islice(self._rows, MOST_AT_ONCE))
             try:
-                await self._write(batch)
+                await self._write_or_drop(batch)
             except (psycopg.OperationalError, OSError) as error:
                 if not self._is_away:
                     log.warning("the record of answers waits for Postgres: %s", error)
                 self._is_away = True
                 await asyncio.sleep(RETRY_SECONDS)
                 continue
-            except psycopg.Error:
-                log.exception("the record refused %d answers; they are dropped", len(batch))
-                self.dropped += len(batch)
-            else:
-                self._is_away = False
-                self.written += len(batch)
+            self._is_away = False
             for _ in batch:
                 self._rows.popleft()
+
+    async def _write_or_drop(self, batch: Sequence[bytes]) -> None:
+        """Write what Postgres takes: one row that it refuses costs nothing but that row."""
+        try:
+            await self._write(batch)
+        except psycopg.OperationalError:
+            raise
+        except (psycopg.DataError, psycopg.IntegrityError) as error:
+            if len(batch) > 1:
+                await self._write_or_drop(batch[: len(batch) // 2])
+                await self._write_or_drop(batch[len(batch) // 2 :])
+            else:
+                self._drop(batch, error)
+        except psycopg.Error as error:
+            self._drop(batch, error)
+        else:
+            self.written += len(batch)
+
+    def _drop(self, batch: Sequence[bytes], error: psycopg.Error) -> None:
+        self.dropped += len(batch)
+        if str(error) != self._last_refusal:
+            log.error("the record refuses answers, which are dropped, %d at first: %s", len(batch), error)
+        self._last_refusal = str(error)
 
     async def _write(self, batch: Sequence[bytes]) -> None:
         connection = await self._connection.open()

@@ -4,11 +4,12 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Protocol
 
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client import CollectorRegistry, Counter
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from serving.decisions.versions import Models
+from serving.tallies import Tallies
 
 BUCKETS = (0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 1.0)
 
@@ -34,33 +35,22 @@ class Recorded(Protocol):
 
 
 class DecisionMetrics:
-    """Counted on the path of a request, so that each series is looked up once and kept."""
+    """What is counted as it happens."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        labels = ("model", "arm")
-        self._answers = Counter("api_inferences", "Answers of models.", labels, registry=registry)
-        self._seconds = Histogram(
-            "api_inference_duration_seconds",
-            "From the decoded request to the model's answer.",
-            labels,
-            buckets=BUCKETS,
-            registry=registry,
+        self.answers = Tallies(
+            ("api_inferences", "Answers of models."),
+            ("api_inference_duration_seconds", "From the decoded request to the model's answer."),
+            ("model", "arm"),
+            BUCKETS,
         )
+        registry.register(self.answers)
         self.reload_failures = Counter(
             "api_model_reload_failures",
             "Versions that could not be taken, by model and alias.",
             ("model", "alias"),
             registry=registry,
         )
-        self._known: dict[tuple[str, str], tuple[Counter, Histogram]] = {}
-
-    def answered(self, model: str, arm: str, seconds: float) -> None:
-        """Count an answer."""
-        known = self._known.get((model, arm))
-        if known is None:
-            known = self._known[(model, arm)] = (self._answers.labels(model, arm), self._seconds.labels(model, arm))
-        known[0].inc()
-        known[1].observe(seconds)
 
 
 class ModelsCollector(Collector):

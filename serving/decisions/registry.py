@@ -92,15 +92,19 @@ class Registry:
 
     async def _download(self, path: str, folder: Path) -> None:
         listed = self._good(await self._get("/api/2.0/mlflow-artifacts/artifacts", {"path": path}))
-        files = [one for one in self._member(listed, "files") or [] if not one.get("is_dir")]
+        try:
+            files = [one for one in self._member(listed, "files") or [] if not one.get("is_dir")]
+            names = [Path(str(one["path"])).name for one in files]
+            size = sum(int(one.get("file_size") or 0) for one in files)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise RegistryAway(f"MLflow at {self.uri} listed files in a way that is not known: {error!r}") from error
         if not files:
             raise BadVersion("it has no served form: train it again")
-        if len(files) > MOST_FILES or sum(int(one.get("file_size", 0)) for one in files) > MOST_BYTES:
+        if len(files) > MOST_FILES or size > MOST_BYTES:
             raise BadVersion(
                 f"its served form is larger than {MOST_BYTES / 2**20:g} MB or has more than {MOST_FILES} files"
             )
-        for one in files:
-            name = Path(str(one["path"])).name
+        for name in names:
             content = await self._get(f"/api/2.0/mlflow-artifacts/artifacts/{quote(f'{path}/{name}')}", {})
             (folder / name).write_bytes(self._good(content).content)
 

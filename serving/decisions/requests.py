@@ -29,6 +29,7 @@ _IDENTITY: tuple[tuple[str, Any, str, Any], ...] = (
     ),
 )
 """Who and what is decided about. No model sees these; experiments split by them, and the record keeps them."""
+IDENTITY = tuple(name for name, *_ in _IDENTITY)
 
 EXAMPLES: Mapping[str, Any] = {
     "amount": 249.9,

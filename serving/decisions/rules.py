@@ -33,6 +33,7 @@ class Auth:
     review_risk_tiers: frozenset[str]
     least_approval: float
     fraud_rule_levels: Mapping[str, str]
+    without_model: str = "approve"
 
 
 @dataclass(frozen=True)
@@ -47,12 +48,15 @@ class Policy:
 
 @dataclass(frozen=True)
 class Scores:
-    """What models say of a payment. `fraud_threshold`: from which P(fraud) on the model calls it fraud."""
+    """What models say of a payment, None for one that is not there.
 
-    fraud: float
-    fraud_threshold: float
-    risk_tier: str
-    approval: float
+    `fraud_threshold`: from which P(fraud) on the model calls it fraud.
+    """
+
+    fraud: float | None = None
+    fraud_threshold: float | None = None
+    risk_tier: str | None = None
+    approval: float | None = None
 
 
 Facts = Mapping[str, Any]
@@ -66,21 +70,29 @@ def parse(document: Mapping[str, Any]) -> Policy:
             limits=Limits(
                 float(document["limits"]["decline_above_usd"]),
                 float(document["limits"]["review_above_usd"]),
-                frozenset(document["limits"]["blocked_countries"]),
+                _names(document["limits"]["blocked_countries"]),
             ),
             auth=Auth(
                 float(document["auth"]["decline_fraud_from"]),
-                frozenset(document["auth"]["review_risk_tiers"]),
+                _names(document["auth"]["review_risk_tiers"]),
                 float(document["auth"]["least_approval"]),
                 dict(document["auth"]["fraud_rule_levels"]),
+                document["auth"].get("without_model", "approve"),
             ),
             most_attempts=int(document["retry"]["most_attempts"]),
-            out_of_service=frozenset(document["routing"]["out_of_service"]),
+            out_of_service=_names(document["routing"]["out_of_service"]),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise BadFile(f"an entry of the policy is missing or of the wrong kind: {error!r}") from error
     _check(policy)
     return policy
+
+
+def _names(listed: Any) -> frozenset[str]:
+    """A list of names. One name alone is a mistake: read as a list it would be its letters."""
+    if not isinstance(listed, list) or not all(isinstance(one, str) for one in listed):
+        raise TypeError(f"{listed!r} is no list of names")
+    return frozenset(listed)
 
 
 def _check(policy: Policy) -> None:
@@ -90,21 +102,27 @@ def _check(policy: Policy) -> None:
         "fraud_rule_levels has an unknown level": policy.auth.fraud_rule_levels.keys() - levels,
         f"fraud_rule_levels has an action not in {', '.join(ACTIONS)}": set(policy.auth.fraud_rule_levels.values())
         - set(ACTIONS),
+        f"without_model is none of {', '.join(ACTIONS)}": {policy.auth.without_model} - set(ACTIONS),
         "review_risk_tiers has an unknown tier": policy.auth.review_risk_tiers - {"LOW", "MEDIUM", "HIGH"},
         f"out_of_service has a processor not in {', '.join(sorted(processors))}": policy.out_of_service - processors,
     }
     for complaint, found in complaints.items():
         if found:
-            raise BadFile(f"{complaint}: {', '.join(sorted(found))}")
+            raise BadFile(f"{complaint}: {', '.join(sorted(map(str, found)))}")
     if not 0.0 <= policy.auth.decline_fraud_from <= 1.0 or not 0.0 <= policy.auth.least_approval <= 1.0:
         raise BadFile("decline_fraud_from and least_approval are probabilities, 0 to 1")
-    if policy.most_attempts < 1 or min(policy.limits.decline_above_usd, policy.limits.review_above_usd) < 0.0:
-        raise BadFile("most_attempts is at least 1, and no limit is below 0")
+    limits = policy.limits.decline_above_usd, policy.limits.review_above_usd
+    if policy.most_attempts < 1 or not all(limit >= 0.0 for limit in limits):
+        raise BadFile("most_attempts is at least 1, and every limit is a number from 0 on")
 
 
-def authorise(policy: Policy, facts: Facts, scores: Scores) -> tuple[str, list[FiredRule]]:
-    """What becomes of a payment, the most severe of what its rules ask for, and all rules that held."""
+def authorise(policy: Policy, facts: Facts, scores: Scores, absent: Sequence[str] = ()) -> tuple[str, list[FiredRule]]:
+    """What becomes of a payment, the most severe of what its rules ask for, and all rules that held.
+
+    `absent`: why a model was not asked, for each that was not.
+    """
     fired = [*_limits(policy.limits, facts), *_scores(policy.auth, facts, scores), *_fraud_rules(policy.auth, facts)]
+    fired += [_fired("no_model", policy.auth.without_model, because) for because in absent]
     return _most_severe(fired), fired
 
 
@@ -158,15 +176,15 @@ def _scores(auth: Auth, facts: Facts, scores: Scores) -> list[FiredRule]:
     fired = []
     if facts.get("three_ds_outcome") == "challenge_failed":
         fired.append(_fired("3ds_failed", "decline", "the customer failed the challenge of 3-D Secure"))
-    if scores.fraud >= auth.decline_fraud_from:
+    if scores.fraud is not None and scores.fraud >= auth.decline_fraud_from:
         because = f"P(fraud) {scores.fraud:.3f} is at least {auth.decline_fraud_from:g}"
         fired.append(_fired("certain_fraud", "decline", because))
-    elif scores.fraud >= scores.fraud_threshold:
+    elif scores.fraud is not None and scores.fraud_threshold is not None and scores.fraud >= scores.fraud_threshold:
         because = f"P(fraud) {scores.fraud:.3f} is at least the model's threshold {scores.fraud_threshold:.3f}"
         fired.append(_fired("likely_fraud", _unless_challenged("challenge_3ds", facts), because))
     if scores.risk_tier in auth.review_risk_tiers:
         fired.append(_fired("risk_tier", "review", f"the risk is {scores.risk_tier}"))
-    if scores.approval < auth.least_approval:
+    if scores.approval is not None and scores.approval < auth.least_approval:
         because = f"P(approved) {scores.approval:.3f} is below {auth.least_approval:g}"
         fired.append(_fired("hopeless", "decline", because))
     return fired

@@ -1,10 +1,10 @@
 """A request asked of the version that its experiment chooses, answered, and recorded."""
 
-import secrets
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from random import Random
 from typing import Any, Protocol
 
 import msgspec
@@ -32,8 +32,7 @@ class Shadows(Protocol):
         """Do this soon."""
 
 
-@dataclass(frozen=True, slots=True)
-class Chosen:
+class Chosen(msgspec.Struct, frozen=True, gc=False):
     """Which version answers, and by what."""
 
     version: Version
@@ -43,8 +42,7 @@ class Chosen:
     shadow: Version | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(msgspec.Struct, frozen=True, gc=False):
     """One request under way. `began`: of time.perf_counter."""
 
     request: msgspec.Struct
@@ -53,8 +51,7 @@ class Call:
     began: float
 
 
-@dataclass(frozen=True, slots=True)
-class Scored:
+class Scored(msgspec.Struct, frozen=True, gc=False):
     """What was chosen and what it said."""
 
     call: Call
@@ -62,6 +59,7 @@ class Scored:
     chosen: Chosen
     cleaned: Cleaned
     assessment: Assessment
+    processors: Sequence[str] | None = None
 
     def answer(self) -> ModelAnswer:
         """For the caller."""
@@ -103,7 +101,7 @@ class Scoring:
         """Ask a model. Raises NoModel when none is there."""
         chosen = self._choose(model, call)
         values = cleaned(call.request, DEFINITIONS[model])
-        return Scored(call, model, chosen, values, assess(chosen.version, values, processors))
+        return Scored(call, model, chosen, values, assess(chosen.version, values, processors), processors)
 
     def record(self, scored: Scored, decision: str, rules: Sequence[str] = ()) -> None:
         """Count an answer, write it down, and let a shadow answer the same."""
@@ -115,7 +113,7 @@ class Scoring:
                 began = time.perf_counter()
                 call = Call(scored.call.request, scored.call.request_id, scored.call.at, began)
                 shadow = Chosen(version, "shadow", chosen.experiment, chosen.key)
-                found = assess(version, scored.cleaned)
+                found = assess(version, scored.cleaned, scored.processors)
                 self._record(Scored(call, scored.model, shadow, scored.cleaned, found), found.decision, ())
 
             self.shadows.add(score)
@@ -123,12 +121,12 @@ class Scoring:
     def _record(self, scored: Scored, decision: str, rules: Sequence[str]) -> None:
         call, chosen, found = scored.call, scored.chosen, scored.assessment
         seconds = time.perf_counter() - call.began
-        self.metrics.answered(scored.model, chosen.arm, seconds)
+        self.metrics.answers.add((scored.model, chosen.arm), seconds)
         request = call.request
         self.log.add(
             Inference(
                 request_id=call.request_id,
-                scored_at=call.at.isoformat(),
+                scored_at=call.at,
                 model=scored.model,
                 version=chosen.version.number,
                 arm=chosen.arm,
@@ -169,6 +167,9 @@ class Scoring:
 
 
 def _new_id() -> str:
-    """A random UUID, version 4."""
-    text = secrets.token_hex(16)
+    """A random UUID, version 4: no secret, so that the system need not be asked for each."""
+    text = f"{_numbers.getrandbits(128):032x}"
     return f"{text[:8]}-{text[8:12]}-4{text[13:16]}-8{text[17:20]}-{text[20:]}"
+
+
+_numbers = Random()

@@ -12,10 +12,12 @@ from typing import Protocol
 
 from ml import comparison
 from ml.errors import MlError
-from ml.form import ServedModel, load
+from ml.form import load
 from ml.policy import models as model_policies
+from serving.decisions.assessment import assess
 from serving.decisions.cache import Cache
 from serving.decisions.registry import BadVersion, Registered, RegistryAway
+from serving.decisions.requests import EXAMPLES
 from serving.decisions.versions import NOTHING, Models, Pair, Version
 
 log = logging.getLogger(__name__)
@@ -66,7 +68,7 @@ class ModelStore:
         await self._from_cache()
         with suppress(TimeoutError):
             async with asyncio.timeout(FIRST_LOOK_SECONDS):
-                await self.refresh()
+                await self._look()
         if self.source is not None:
             self._task = asyncio.create_task(self._run(), name="models")
 
@@ -78,7 +80,7 @@ class ModelStore:
                 await self._task
 
     async def refresh(self) -> None:
-        """Look at all aliases once; never raises."""
+        """Look at all aliases once."""
         if self.source is None:
             return
         was_reachable, found = self.reachable, dict(self.models)
@@ -106,11 +108,14 @@ class ModelStore:
     async def _run(self) -> None:
         while True:
             await asyncio.sleep(self.poll_seconds)
-            try:
-                await self.refresh()
-            except Exception:
-                # A mistake of ours must not end the looking; what is served stays.
-                log.exception("the look for new versions failed")
+            await self._look()
+
+    async def _look(self) -> None:
+        try:
+            await self.refresh()
+        except Exception:
+            # A mistake of ours, or an answer that nobody thought of, must not end the looking; what is served stays.
+            log.exception("the look for new versions failed")
 
     async def _refreshed(self, model: str, source: Source) -> Pair | None:
         champion = await self._current(model, CHAMPION, source)
@@ -165,13 +170,12 @@ class ModelStore:
     async def _load(self, named: Registered) -> Version:
         """Load and prove a version in a thread; a damaged one is brought again after a while."""
         try:
-            model = await asyncio.to_thread(_proved, self.cache.folder(named), named.model)
+            return await asyncio.to_thread(_proved, self.cache.folder(named), named, self.clock())
         except MlError as error:
             self.cache.forget(named)
             reason = f"version {named.number}: {error}"
             self._refused[named] = (time.monotonic() + REFUSED_SECONDS, reason)
             raise BadVersion(reason) from error
-        return Version(named.number, named.identity, model, self.clock())
 
     async def _from_cache(self) -> None:
         self.cache.tidy()
@@ -214,12 +218,22 @@ class ModelStore:
         self.failures[(model, alias)] = reason
 
 
-def _proved(folder: Path, name: str) -> ServedModel:
-    """The model of a folder, once it gave the answers that were kept with it; compiled code is warm afterwards."""
+def _proved(folder: Path, named: Registered, since: datetime) -> Version:
+    """The version of a folder, once it gave the answers that were kept with it, and whole ones with their reasons.
+
+    Afterwards compiled code is warm.
+    """
     model = load(folder)
-    if model.name != name:
-        raise MlError(f"it holds {model.name}, not {name}")
+    if model.name != named.model:
+        raise MlError(f"it holds {model.name}, not {named.model}")
     comparison.require_equal(model, folder)
-    columns = {one.name: [None] for one in model.encoder.definition.fields}
-    model.scorer.explained(model.encoder.matrix(columns)[0])
-    return model
+    version = Version(named.number, named.identity, model, since)
+    definition = model.encoder.definition
+    least = {one.name: EXAMPLES[one.name] for one in definition.fields if one.is_required}
+    try:
+        for request in (EXAMPLES, least):
+            assess(version, definition.cleaned(request))
+    except Exception as error:
+        # Whatever is wrong with a file from elsewhere, the version before it answers better.
+        raise MlError(f"it cannot answer a request: {error!r}") from error
+    return version

@@ -39,10 +39,11 @@ class Watched(Generic[Content]):
     def refresh(self) -> None:
         """Read the file again when it has changed; never raises."""
         try:
-            stamp = self._stamp()
-            if stamp == self._seen:
+            # Nothing is known of a file that cannot be looked at: once it can be again, it is read.
+            seen, self._seen = self._seen, None
+            self._seen = self._stamp()
+            if self._seen == seen:
                 return
-            self._seen = stamp
             self._content, self.failure = self._read(), None
         except BadFile as error:
             if self.failure != str(error):
@@ -63,3 +64,5 @@ class Watched(Generic[Content]):
             return self.parse(tomllib.loads(self.path.read_text(encoding="utf-8")))
         except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
             raise BadFile(f"{self.path} cannot be read: {error}") from error
+        except (TypeError, ValueError, KeyError, AttributeError) as error:
+            raise BadFile(f"an entry of {self.path} is missing or of the wrong kind: {error!r}") from error

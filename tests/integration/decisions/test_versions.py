@@ -77,6 +77,8 @@ def test_without_mlflow_and_a_cache_a_start_says_what_to_do(api: Api, tmp_path: 
     response = api.client.post("/predict", json=EXAMPLE)
     assert response.status_code == 503
     assert "MLflow does not answer. Train it (`make train`)" in response.json()["detail"]
+    decided = api.client.post("/api/decisioning/auth", json={"amount": 12.5, "issuer_country": "KP"}).json()
+    assert (decided["decision"], decided["model"]) == ("decline", "none")
     assert api.answers("/health/ready")
 
 

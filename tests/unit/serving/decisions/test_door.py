@@ -1,6 +1,7 @@
 """Decisions over HTTP: answers, problems, keys, and what is counted and recorded of them."""
 
 import json
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -8,6 +9,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
+from serving.decisions import bodies
 from serving.decisions.answers import Inference
 from serving.decisions.endpoints import AUTH, RETRYING, ROUTE
 from serving.decisions.experiments import Experiment
@@ -147,6 +149,69 @@ async def test_depth_without_end_is_a_mistake(client: httpx.AsyncClient, body: b
         assert (await client.post(path, content=body)).status_code == 422
 
 
+ODD = (
+    ("/predict", {"amount": 1.7e308}),
+    ("/predict", {"amount": 1e300, "user_amount_cents": 5e-324, "user_transactions": 1e300}),
+    ("/predict", {"amount": 5e-324, "user_amount_cents": 1.7e308, "user_transactions": 5e-324}),
+    ("/predict", {"amount": 1, "device_users": 1.7e308, "device_transactions": 5e-324}),
+    ("/predict", {"amount": 1, "event_timestamp": "0001-01-01T00:00:00+14:00"}),
+    ("/predict", {"amount": 1, "event_timestamp": "9999-12-31T23:59:59-14:00"}),
+    ("/predict", {"amount": 1, "country": "\0"}),
+    ("/api/decisioning/auth", {"amount": 1.7e308, "currency": "GBP", "transaction_id": "\0"}),
+    ("/api/decisioning/retry", {"amount": 1.7e308, "currency": "GBP", "decline_reason": "\ufeff"}),
+    ("/api/decisioning/routing", {"amount": 1.7e308, "currency": "GBP"}),
+)
+
+
+async def test_what_can_be_written_down_can_be_answered(client: httpx.AsyncClient, recorded: list[Inference]) -> None:
+    for path, odd in ODD:
+        response = await client.post(path, json=odd)
+        assert response.status_code == 200, (odd, response.text)
+        shown = [one["value"] for one in _reasons(response.json()) if "missing" not in one["text"]]
+        assert None not in shown, odd
+    assert all(math.isfinite(one.score) for one in recorded)
+
+
+def _reasons(answer: dict[str, Any]) -> list[dict[str, Any]]:
+    models = answer.get("models", [answer])
+    return [reason for one in models for reason in one["reasons"]]
+
+
+async def test_of_a_key_that_is_there_twice_the_last_counts(
+    client: httpx.AsyncClient, recorded: list[Inference]
+) -> None:
+    assert (await client.post("/predict", content=b'{"amount": 1, "amount": 2}')).status_code == 200
+    assert recorded[0].request["amount"] == 2
+
+
+async def test_a_compressed_body_is_refused_and_says_so(client: httpx.AsyncClient) -> None:
+    response = await client.post("/predict", content=b"\x1f\x8b", headers={"Content-Encoding": "gzip"})
+    assert (response.status_code, response.headers["accept-encoding"]) == (415, "identity")
+    plain = await client.post("/predict", json=EXAMPLE, headers={"Content-Encoding": "identity"})
+    assert plain.status_code == 200
+
+
+async def test_a_batch_of_anything_but_objects_is_refused_at_the_first(client: httpx.AsyncClient) -> None:
+    response = await client.post("/predict/batch", content=b'{"rows": [%s1]}' % (b"1," * 100_000))
+    assert response.json()["errors"] == [{"parameter": "body.rows.0", "message": "Expected 'object', got 'int'"}]
+
+
+async def test_large_bodies_are_not_all_held_at_once(
+    app: Any, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bodies, "MOST_HELD_BYTES", 100_000)
+
+    async def parts() -> Any:
+        for _ in range(20):
+            yield b" " * 10_000
+
+    response = await client.post("/predict", content=parts())
+    assert response.status_code == 503
+    assert response.json()["type"] == "urn:problem:too-many-requests"
+    assert app.decisions.door._bodies.held == 0
+    assert (await client.post("/predict", json=EXAMPLE)).status_code == 200
+
+
 async def test_other_methods_are_refused(client: httpx.AsyncClient) -> None:
     response = await client.get("/predict")
     assert (response.status_code, response.headers["allow"]) == (405, "POST")
@@ -174,6 +239,45 @@ async def test_an_unknown_model_is_a_mistake_and_one_without_a_champion_is_not(
     assert response.status_code == 503
     assert response.headers["retry-after"]
     assert "python -m ml promote fraud_detection_model" in response.json()["detail"]
+
+
+async def test_without_any_model_the_rules_decide_say_so_and_are_in_the_audit(
+    app: Any, client: httpx.AsyncClient, recorded: list[Inference]
+) -> None:
+    app.decisions.store.models = {}
+    asked = {**AUTH.example, "transaction_id": "t-\0"}
+    calm = (await client.post("/api/decisioning/auth", json=asked)).json()
+    assert (calm["decision"], calm["model"], calm["models"]) == ("approve", "none", [])
+    assert [one["rule"] for one in calm["rules"]] == ["no_model"] * 3
+    assert f"{FRAUD} has no champion." in calm["rules"][0]["because"]
+    assert "`make train`" in calm["rules"][0]["because"]
+    blocked = (await client.post("/api/decisioning/auth", json={**asked, "issuer_country": "KP"})).json()
+    assert blocked["decision"] == "decline"
+    assert recorded == []
+    kept = app.state.audit_log.waiting.get_nowait()
+    assert (kept.route, kept.status) == ("/api/decisioning/auth", 200)
+    assert kept.parameters["decision"] == ["approve"]
+    assert kept.parameters["transaction_id"] == ["t-\ufffd"]
+
+
+async def test_what_models_there_are_take_part(app: Any, client: httpx.AsyncClient) -> None:
+    app.decisions.store.models = {FRAUD: app.decisions.store.models[FRAUD]}
+    found = (await client.post("/api/decisioning/auth", json=AUTH.example)).json()
+    assert "model" not in found
+    assert [one["model"] for one in found["models"]] == [FRAUD]
+    assert [one["rule"] for one in found["rules"]].count("no_model") == 2
+
+
+async def test_without_its_model_a_retry_is_given_up_by_the_rules_or_not_decided(
+    app: Any, client: httpx.AsyncClient
+) -> None:
+    app.decisions.store.models = {}
+    hard = {**RETRYING.example, "decline_reason": "expired_card"}
+    found = (await client.post("/api/decisioning/retry", json=hard)).json()
+    assert (found["decision"], found["model"]) == ("give_up", "none")
+    soft = await client.post("/api/decisioning/retry", json=RETRYING.example)
+    assert soft.status_code == 503
+    assert "python -m ml promote smart_retry_policy" in soft.json()["detail"]
 
 
 async def test_answers_carry_the_callers_number_and_the_headers_of_all_answers(client: httpx.AsyncClient) -> None:

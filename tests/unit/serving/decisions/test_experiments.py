@@ -41,11 +41,17 @@ def test_none_and_all(share: float) -> None:
         ({"key": "email"}, "key is one of"),
         ({"model": "zoo"}, "no model 'zoo'"),
         ({"shares": 0.1}, "wrong entry"),
+        ({"name": 7}, "name is a text"),
     ],
 )
 def test_a_wrong_file_says_what_would_be_right(wrong: dict[str, object], message: str) -> None:
     with pytest.raises(BadFile, match=message):
         parse({"experiments": [{**ROW, **wrong}]})
+
+
+def test_something_else_than_a_list_is_refused() -> None:
+    with pytest.raises(BadFile, match="list of tables"):
+        parse({"experiments": 5})
 
 
 def test_a_model_has_one_experiment_at_a_time() -> None:

@@ -12,7 +12,7 @@ import pytest
 from ml.reasons import Reason
 from serving.decisions import log
 from serving.decisions.answers import Inference
-from serving.decisions.log import InferenceLog, PostgresSink
+from serving.decisions.log import InferenceLog, PostgresSink, Row
 from serving.decisions.shadows import ShadowQueue
 
 pytestmark = pytest.mark.anyio
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.anyio
 def inference(number: int = 1, **changed: Any) -> Inference:
     known: dict[str, Any] = {
         "request_id": f"00000000-0000-4000-8000-{number:012d}",
-        "scored_at": datetime(2026, 3, 1, tzinfo=UTC).isoformat(),
+        "scored_at": datetime(2026, 3, 1, tzinfo=UTC),
         "model": "fraud_detection_model",
         "version": 1,
         "arm": "champion",
@@ -47,9 +47,9 @@ class Taker:
     waiting = written = dropped = 0
 
     def __init__(self) -> None:
-        self.rows: list[tuple[bytes | None, bytes]] = []
+        self.rows: list[Row] = []
 
-    async def take(self, rows: Sequence[tuple[bytes | None, bytes]]) -> None:
+    def take(self, rows: Sequence[Row]) -> None:
         self.rows.extend(rows)
 
     async def close(self) -> None:
@@ -87,6 +87,32 @@ async def test_no_text_of_a_caller_can_stop_the_record() -> None:
     assert msgspec.json.decode(taker.rows[0][1])["transaction_id"] == "a\ufffdb"
 
 
+async def test_answers_that_cannot_be_encoded_do_not_end_the_record(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(log, "PAUSE_SECONDS", 0.001)
+    taker = Taker()
+    record = InferenceLog([taker])
+    record.start()
+    record.add(inference(1, request={"amount": object()}))
+    async with asyncio.timeout(3):
+        while not record.dropped:
+            await asyncio.sleep(0.001)
+    record.add(inference(2))
+    await record.close()
+    assert (len(taker.rows), record.written, record.dropped) == (1, 1, 1)
+
+
+class Slow(Taker):
+    """A sink whose end takes a while."""
+
+    async def close(self) -> None:
+        await asyncio.sleep(0.2)
+
+
+async def test_sinks_end_side_by_side() -> None:
+    async with asyncio.timeout(0.35):
+        await InferenceLog([Slow(), Slow()]).close()
+
+
 class Away(PostgresSink):
     """Postgres that is away for a while, then refuses a batch, then takes."""
 
@@ -112,10 +138,10 @@ async def test_rows_wait_for_postgres_and_what_it_refuses_is_counted(monkeypatch
     monkeypatch.setattr(log, "RETRY_SECONDS", 0.001)
     sink = Away()
     sink.answers = [psycopg.OperationalError("away"), psycopg.OperationalError("away"), None, psycopg.DataError("no")]
-    await sink.take([(None, b"1"), (None, b"2")])
+    sink.take([(None, b"1"), (None, b"2")])
     await settled(sink)
     assert sink.batches == [[b"1", b"2"]]
-    await sink.take([(None, b"3")])
+    sink.take([(None, b"3")])
     await settled(sink)
     assert (sink.written, sink.dropped) == (2, 1)
     await sink.close()
@@ -125,10 +151,29 @@ async def test_so_much_waits_for_postgres_and_no_more(monkeypatch: pytest.Monkey
     monkeypatch.setattr(log, "MOST_WAITING", 3)
     sink = Away()
     sink.answers = [psycopg.OperationalError("away")] * 2
-    await sink.take([(None, b"%d" % number) for number in range(5)])
+    sink.take([(None, b"%d" % number) for number in range(5)])
     assert (sink.waiting, sink.dropped) == (3, 2)
     assert sink._task is not None
     sink._task.cancel()
+
+
+class Picky(Away):
+    """Postgres that refuses one row."""
+
+    async def _write(self, batch: Sequence[bytes]) -> None:
+        if b"bad" in batch:
+            raise psycopg.DataError("no such row")
+        await super()._write(batch)
+
+
+async def test_a_row_that_is_refused_takes_no_other_with_it() -> None:
+    sink = Picky()
+    rows = [b"%d" % number for number in range(7)]
+    sink.take([(None, row) for row in [*rows[:4], b"bad", *rows[4:]]])
+    await settled(sink)
+    assert [row for batch in sink.batches for row in batch] == rows
+    assert (sink.written, sink.dropped) == (7, 1)
+    await sink.close()
 
 
 async def test_a_shadow_that_fails_is_counted_and_the_next_one_scored() -> None:

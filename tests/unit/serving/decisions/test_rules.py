@@ -74,6 +74,14 @@ def test_the_most_severe_of_all_rules_decides(policy: Policy) -> None:
     assert {one.rule for one in fired} >= {"amount_limit", "blocked_country"}
 
 
+def test_a_model_that_is_absent_asks_for_what_the_policy_says(policy: Policy) -> None:
+    decided, fired = rules.authorise(policy, FACTS, Scores(), ["there is no model"])
+    assert (decided, [(one.rule, one.because) for one in fired]) == ("approve", [("no_model", "there is no model")])
+    careful = replace(policy, auth=replace(policy.auth, without_model="review"))
+    assert rules.authorise(careful, FACTS, Scores(), ["there is no model"])[0] == "review"
+    assert rules.authorise(careful, {**FACTS, "issuer_country": "KP"}, Scores(), ["none"])[0] == "decline"
+
+
 def test_missing_facts_fire_nothing(policy: Policy) -> None:
     nothing = dict.fromkeys(FACTS) | {"amount": 1.0}
     assert rules.authorise(policy, nothing, CALM) == ("approve", [])
@@ -107,6 +115,10 @@ def test_a_processor_out_of_service_is_not_chosen(policy: Policy) -> None:
         ("auth", {"fraud_rule_levels": {"CRITICAL": "explode"}}, "an action not in"),
         ("auth", {"fraud_rule_levels": {"AWFUL": "decline"}}, "an unknown level"),
         ("auth", {"review_risk_tiers": ["HUGE"]}, "unknown tier"),
+        ("auth", {"without_model": "guess"}, "without_model is none of"),
+        ("limits", {"blocked_countries": "KP"}, "no list of names"),
+        ("limits", {"decline_above_usd": float("nan")}, "every limit is a number"),
+        ("routing", {"out_of_service": [1]}, "no list of names"),
         ("auth", {"decline_fraud_from": 2.0}, "probabilities"),
         ("routing", {"out_of_service": ["ProcessorZ"]}, "ProcessorZ"),
         ("retry", {"most_attempts": 0}, "at least 1"),

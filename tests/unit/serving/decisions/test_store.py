@@ -1,5 +1,6 @@
 """What is served stays served, whatever becomes of MLflow and its files."""
 
+import json
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -83,6 +84,28 @@ async def test_a_version_that_answers_otherwise_than_in_training_is_not_taken(
     await store.refresh()
     assert FRAUD not in store.models
     assert "otherwise than in training" in store.why(FRAUD)
+
+
+async def test_a_version_that_cannot_say_why_is_not_taken(store: ModelStore, folders: Folders, tmp_path: Path) -> None:
+    foreign = tmp_path / "foreign"
+    await folders.fetch_to(foreign)
+    described = json.loads((foreign / "model.json").read_text())
+    (foreign / "model.json").write_text(json.dumps({**described, "classes": ["ham", "spam"]}))
+    folders.set(FRAUD, "champion", 4, foreign)
+    await store.refresh()
+    assert "cannot answer a request: KeyError('spam')" in store.failures[(FRAUD, "champion")]
+
+
+async def test_an_answer_of_mlflow_that_nobody_thought_of_does_not_stop_a_start(
+    store: ModelStore, folders: Folders, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def odd(model: str, alias: str) -> None:
+        raise RuntimeError("odd")
+
+    monkeypatch.setattr(folders, "with_alias", odd)
+    await store.start()
+    await store.close()
+    assert store.models == {}
 
 
 async def test_a_form_of_another_model_is_not_taken(store: ModelStore, folders: Folders) -> None:
