@@ -233,7 +233,10 @@ def _source(data: Path | None, mapping: Path | None, lake: str, days: int | None
     from ml.datasets.source import LakeSource
 
     if data is not None:
-        return FileSource(data, mapping)
+        source = FileSource(data, mapping)
+        for remark in source.remarks():
+            typer.echo(f"{data}: left out, {remark}", err=True)
+        return source
     if mapping is not None:
         raise MlError("--mapping goes with --data FILE.")
     return LakeSource(lake, days)

@@ -33,7 +33,7 @@ def read(model: str, source: Source, label_delay_days: float) -> TrainingSet:
     """The training set of a model. Raises MlError when there is nothing to learn from."""
     rows = source.read(_QUERIES[model](source.has_truth))
     if not rows.num_rows:
-        raise MlError(f"There is nothing to train {model} from: no row with what it needs. Let the stream run first.")
+        raise MlError(f"There is nothing to train {model} from: no row with what it needs. {source.hint}")
     examples = Examples(rows)
     if model == "smart_retry_policy":
         examples = _without_pending(examples)

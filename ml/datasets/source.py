@@ -36,6 +36,8 @@ class Source(Protocol):
     """Something that training sets can be read from."""
 
     has_truth: bool
+    hint: str
+    """What to do when there is nothing to learn from."""
 
     def read(self, query: str) -> pa.Table:
         """The rows of a query over the views."""
@@ -51,6 +53,7 @@ class LakeSource:
     uri: str
     days: int | None = None
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
+    hint: str = "Let the stream run first."
 
     def __post_init__(self) -> None:
         self._database = duckdb.connect()
