@@ -277,5 +277,5 @@ def _postgres_errors() -> Iterator[None]:
 def _plain_errors() -> Iterator[None]:
     try:
         yield
-    except MlError as error:
+    except (MlError, OSError) as error:
         raise failure(str(error)) from error

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.dataset as pads
 from deltalake.exceptions import DeltaError, TableNotFoundError
 
-from ml.errors import MlError
+from ml.errors import AwayError, MlError
 from spark_jobs.lake import open_table
 
 TABLES = {
@@ -80,7 +80,7 @@ class LakeSource:
                 return False
             raise MlError(f"The lake at {self.uri} has no table {name}. Run the stream, or `make train`.") from error
         except (DeltaError, OSError) as error:
-            raise MlError(f"The lake at {self.uri} cannot be read: {error}") from error
+            raise AwayError(f"The lake at {self.uri} cannot be read: {error}") from error
         self._versions[name] = str(table.version())
         self._database.register(f"all_{view}", _recent(table.to_pyarrow_dataset(), self._first_day()))
         self._database.execute(f"create view {view} as select * from all_{view}")
@@ -95,9 +95,11 @@ def _recent(rows: pads.Dataset, first_day: Any) -> pads.Dataset:
 
 
 def run(database: duckdb.DuckDBPyConnection, query: str) -> pa.Table:
-    """The rows of a query. Raises MlError with what DuckDB says."""
+    """The rows of a query. Raises MlError with what DuckDB says, AwayError when files cannot be read."""
     try:
         return database.execute(query).to_arrow_table()
+    except (duckdb.IOException, OSError) as error:
+        raise AwayError(f"The training set cannot be read: {str(error).splitlines()[0]}") from error
     except duckdb.Error as error:
         raise MlError(f"The training set cannot be read: {str(error).splitlines()[0]}") from error
 

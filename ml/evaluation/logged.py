@@ -20,7 +20,8 @@ def own_processors(training: Examples) -> dict[str, str]:
     """The processor that each merchant mostly uses: its own, to which it goes when it does not explore."""
     used: dict[str, Counter[str]] = defaultdict(Counter)
     for merchant, processor in zip(training.columns["merchant_id"], training.columns["processor"], strict=True):
-        used[merchant][processor] += 1
+        if merchant is not None:
+            used[merchant][processor] += 1
     return {merchant: counts.most_common(1)[0][0] for merchant, counts in used.items()}
 
 
