@@ -14,6 +14,8 @@ from ml.policy import retry
 Floats = npt.NDArray[np.float64]
 Actions = npt.NDArray[np.int64]
 _LARGEST_GAP = 0.05
+_MOST_USD = 1e12
+"""What is more than this is rubbish, and no line could be drawn through it."""
 
 
 def own_processors(training: Examples) -> dict[str, str]:
@@ -94,7 +96,7 @@ def _states(examples: Examples) -> list[Any]:
 def fee_line(training: Examples) -> tuple[float, float]:
     """Fixed part in US dollars and share of the amount that fit the logged fees best."""
     amount, fee = training.numbers("amount_usd"), training.numbers("fee_usd")
-    known = np.isfinite(amount) & np.isfinite(fee)
+    known = (amount < _MOST_USD) & (np.abs(fee) < _MOST_USD)
     if known.sum() < 2:
         return 0.0, 0.0
     share, fixed = np.polyfit(amount[known], fee[known], 1)

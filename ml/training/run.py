@@ -35,8 +35,9 @@ def train(data: TrainingSet, label_delay_days: float, say: Say) -> Trained:
     definition, compared = DEFINITIONS[data.model], training.newest(split().comparison_rows)
     trials = compare(definition, CANDIDATES[data.model], compared, len(classes), by_f1, say)
     columns = clean(definition, training.columns)
-    encoder = Encoder.learn(definition, columns, positives(training.label, len(classes)))
-    matrix, test = encoder.matrix(columns), encoder.matrix(divided.test.columns)
+    positive = positives(training.label, len(classes))
+    encoder = Encoder.learn(definition, columns, positive)
+    matrix, test = encoder.training_matrix(columns, positive), encoder.matrix(divided.test.columns)
     fitted = [(one, _fitted(one, matrix, training, say)) for one in _best_of_each(trials)]
     (best, estimator), rivals = fitted[0], fitted[1:]
     served = ServedModel(

@@ -73,8 +73,10 @@ def _encoded_folds(definition: Definition, training: Examples, classes: int) -> 
         if min(len(np.unique(one.label)) for one in (before, after)) < classes:
             continue
         known = clean(definition, before.columns)
-        encoder = Encoder.learn(definition, known, positives(before.label, classes))
-        found.append(_Fold(encoder.matrix(known), before.label, encoder.matrix(after.columns), after.label))
+        positive = positives(before.label, classes)
+        encoder = Encoder.learn(definition, known, positive)
+        matrix = encoder.training_matrix(known, positive)
+        found.append(_Fold(matrix, before.label, encoder.matrix(after.columns), after.label))
     return found
 
 
