@@ -121,7 +121,9 @@ class FileSource:
         total, readable, kept = (self._count(name) for name in ("given", "readable", "kept"))
         self.refused, self.repeated = total - readable, readable - kept
         if not kept:
-            raise MlError(f"No row of {self.file} has an amount above 0 and an instant that can be read.{self._such(raw)}")
+            raise MlError(
+                f"No row of {self.file} has an amount above 0 and an instant that can be read.{self._such(raw)}"
+            )
 
     def _count(self, relation: str) -> int:
         row = self._database.execute(f"select count(*) from {relation}").fetchone()
@@ -230,7 +232,9 @@ def _instant(text: str, number: str) -> str:
     units = " ".join(f"when abs({number}) >= {least} then {number} / {unit}" for least, unit in _EPOCH_UNITS)
     seconds = f"case {units} else {number} end"
     epoch = f"case when abs({seconds}) < 1e11 then to_timestamp({seconds}) end"
-    day = f"case when regexp_full_match({text}, '(19|20)[0-9]{{6}}') then try_strptime({text}, '%Y%m%d')::timestamptz end"
+    day = (
+        f"case when regexp_full_match({text}, '(19|20)[0-9]{{6}}') then try_strptime({text}, '%Y%m%d')::timestamptz end"
+    )
     found = f"coalesce({day}, try_cast({text} as timestamptz), {epoch})"
     return f"case when {found} {_INSTANTS} then {found} end"
 

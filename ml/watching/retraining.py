@@ -98,7 +98,8 @@ def _begin(connection: Connection, number: int, most_attempts: int) -> Request |
         return Request(*row)
     connection.execute(
         "update ops.retraining_requests set state = 'failed', ended_at = clock_timestamp(), "
-        "note = format('training was begun %%s times and never came to its end', attempts) || coalesce(': ' || note, '') "
+        "note = format('training was begun %%s times and never came to its end', attempts) "
+        "|| coalesce(': ' || note, '') "
         "where id = %s and state in ('asked', 'running')",
         [number],
     )

@@ -35,7 +35,7 @@ class MaintenanceSettings(BaseSettings):
             )
         if self.database_retention_days < self.label_delay_days:
             raise ValueError(
-                "models are judged by purchases whose fraud labels are ripe: raise MAINTENANCE_DATABASE_RETENTION_DAYS to "
-                f"{math.ceil(self.label_delay_days)}"
+                "models are judged by purchases whose fraud labels are ripe: raise "
+                f"MAINTENANCE_DATABASE_RETENTION_DAYS to {math.ceil(self.label_delay_days)}"
             )
         return self

@@ -50,7 +50,7 @@ def test_too_little_is_refused_with_numbers() -> None:
         divide(examples(days=8), delay_days=0)
     with pytest.raises(MlError, match="one class only"):
         divide(examples(positive_every=10**6).where(np.arange(2000) > 0), delay_days=0)
-    with pytest.raises(MlError, match="0 rows with ripe labels.*ML_LABEL_DELAY_DAYS"):
+    with pytest.raises(MlError, match=r"0 rows with ripe labels.*ML_LABEL_DELAY_DAYS"):
         divide(ripe(examples(days=1), 7.0).where(np.zeros(0, dtype=bool)), delay_days=7)
     with pytest.raises(MlError, match="5 rows of class 1; 25 are needed"):
         divide(examples(positive_every=300), delay_days=0)
