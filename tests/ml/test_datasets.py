@@ -46,6 +46,21 @@ def test_equal_data_have_equal_fingerprints_and_other_days_another(lake: Path, s
     assert first.versions["fraud_scores"] == str(DeltaTable(str(lake / "fraud_scores")).version())
 
 
+def test_of_too_many_payments_some_purchases_are_read_with_all_that_belongs_to_them(
+    lake: Path, source: LakeSource
+) -> None:
+    attempts = "select transaction_id, count(*) as attempts from payments group by 1"
+    some = LakeSource(str(lake), most_rows=5000)
+    found = some.read(attempts).to_pydict()
+    everything = dict(zip(*source.read(attempts).to_pydict().values(), strict=True))
+    assert 0 < sum(found["attempts"]) < 6000
+    assert all(everything[one] == count for one, count in zip(*found.values(), strict=True))
+    purchases = some.read("select transaction_id from transactions").num_rows
+    assert 0 < sets.read(FRAUD, some, 0.0).examples.count == purchases < 6000
+    assert "one purchase in" in some.remarks()[0]
+    assert LakeSource(str(lake), most_rows=10**6).remarks() == []
+
+
 def test_labels_of_fraud_ripen_and_others_do_not(source: LakeSource) -> None:
     ripe, all_ = (sets.read(FRAUD, source, days).examples for days in (3.0, 0.0))
     assert all_.at.max() - ripe.at.max() >= np.timedelta64(3, "D")
