@@ -76,6 +76,19 @@ class Divided:
     test: Examples
 
 
+def timely(examples: Examples) -> Examples:
+    """Without rows that lie further from the middle 98 % than those reach.
+
+    A clock that stood at 1970, or in a year to come, would stretch the time that is divided until a part of it is empty.
+    """
+    if not examples.count:
+        return examples
+    stamps = examples.at.astype(np.int64)
+    first, last = np.quantile(stamps, (0.01, 0.99))
+    reach = last - first
+    return examples.where((stamps >= first - reach) & (stamps <= last + reach)) if reach else examples
+
+
 def ripe(examples: Examples, delay_days: float) -> Examples:
     """Without the newest days, whose labels may still change: they count as unknown."""
     if not examples.count:

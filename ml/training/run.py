@@ -30,6 +30,8 @@ def train(data: TrainingSet, label_delay_days: float, say: Say) -> Trained:
     classes = CLASSES.get(data.model, _APPROVAL)
     divided = divide(_decided(data), pause_days(data.model, label_delay_days), classes)
     training = divided.training
+    if data.misdated:
+        say(f"{data.model}: leaves out {data.misdated:,} rows whose instants lie far from all others")
     say(f"{data.model}: learns from {training.count:,} rows, {training.span()}")
     by_f1 = policy.primary == "f1"
     definition, compared = DEFINITIONS[data.model], training.newest(split().comparison_rows)

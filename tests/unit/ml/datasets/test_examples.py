@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from ml.datasets.examples import Examples, divide, folds, ripe
+from ml.datasets.examples import Examples, divide, folds, ripe, timely
 from ml.errors import MlError
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
@@ -43,6 +43,16 @@ def test_folds_learn_from_what_is_before_what_they_judge() -> None:
 
 def test_hours_are_counted_from_the_first() -> None:
     assert examples().hours[[0, 2, 3, 49]].tolist() == [0, 0, 1, 23]
+
+
+def test_clocks_that_are_wrong_by_years_do_not_stretch_the_time_that_is_divided() -> None:
+    rows = examples().rows
+    wrong = pa.array([datetime(1970, 1, 1, tzinfo=UTC), datetime(2199, 1, 1, tzinfo=UTC)], pa.timestamp("us", "UTC"))
+    with_wrong = Examples(pa.concat_tables([rows, pa.table({"at": wrong, "label": [1, 0]})]))
+    with pytest.raises(MlError):
+        divide(with_wrong, delay_days=7)
+    assert timely(with_wrong).rows.equals(rows)
+    assert timely(Examples(rows.slice(0, 1))).count == 1
 
 
 def test_too_little_is_refused_with_numbers() -> None:
