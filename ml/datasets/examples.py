@@ -79,7 +79,7 @@ class Divided:
 def timely(examples: Examples) -> Examples:
     """Without rows that lie further from the middle 98 % than those reach.
 
-    A clock that stood at 1970, or in a year to come, would stretch the time that is divided until a part of it is empty.
+    A clock that stood at 1970, or in a year to come, would stretch the time that is divided until a part is empty.
     """
     if not examples.count:
         return examples
