@@ -53,7 +53,7 @@ def train(
         from ml.report import text, write
 
         registry = Registry(tracking or settings.tracking_uri)
-        source = _source(data, mapping, lake or settings.lake_uri, days)
+        source = _source(data, mapping, settings, lake, days)
         folder, say = results or Path(settings.results_dir), _Progress()
         outcomes, refused = [], []
         for name in chosen:
@@ -110,7 +110,7 @@ def retrain(
     def once() -> int:
         from ml.retraining import retrain_all
 
-        source = partial(_source, None, None, lake or settings.lake_uri, days)
+        source = partial(_source, None, None, settings, lake, days)
         return retrain_all(url, source, settings, tracking or settings.tracking_uri, say)
 
     if not every:
@@ -186,9 +186,7 @@ def promote(
         version, verdict = judge(
             registry,
             model,
-            lambda: sets.read(
-                model, _source(data, mapping, lake or settings.lake_uri, days), settings.label_delay_days
-            ),
+            lambda: sets.read(model, _source(data, mapping, settings, lake, days), settings.label_delay_days),
         )
         if not verdict.is_better:
             raise MlError(f"{version.title} is not promoted: {verdict.reason}.")
@@ -228,15 +226,19 @@ def month(
         write_month(Month(end, days, purchases_per_day, customers, seed=seed), lake, _Progress())
 
 
-def _source(data: Path | None, mapping: Path | None, lake: str, days: int | None) -> "Source":
+def _source(
+    data: Path | None, mapping: Path | None, settings: MlSettings, lake: str | None, days: int | None
+) -> "Source":
     from ml.datasets.files import FileSource
     from ml.datasets.source import LakeSource
 
-    if data is not None:
-        return FileSource(data, mapping)
-    if mapping is not None:
+    if mapping is not None and data is None:
         raise MlError("--mapping goes with --data FILE.")
-    return LakeSource(lake, days)
+    uri = lake or settings.lake_uri
+    source: Source = FileSource(data, mapping) if data is not None else LakeSource(uri, days, settings.most_rows)
+    for remark in source.remarks():
+        typer.echo(f"{data or uri}: left out, {remark}", err=True)
+    return source
 
 
 def _chosen(names: list[str] | None) -> list[str]:
@@ -274,5 +276,5 @@ def _postgres_errors() -> Iterator[None]:
 def _plain_errors() -> Iterator[None]:
     try:
         yield
-    except MlError as error:
+    except (MlError, OSError) as error:
         raise failure(str(error)) from error

@@ -26,6 +26,7 @@ class Promotion:
     equality_tolerance: float
     resamples: int
     confidence: float
+    least_hours: int
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ def rows(outcomes: Sequence[Outcome]) -> list[tuple[str, ...]]:
                     name,
                     number(wanted[name]) if name in wanted else "",
                     number(figures[name]) if name in figures else "unknown",
-                    f"{interval.low:.4f} to {interval.high:.4f}" if interval else "",
+                    interval.bounds if interval else "",
                     number(outcome.evidence.ceiling[name]) if name in outcome.evidence.ceiling else "",
                     f"version {outcome.version}" if outcome.version else "not registered",
                 )

@@ -17,4 +17,7 @@ class MlSettings(BaseSettings):
         description="MLflow server, or a database file where there is none.",
     )
     label_delay_days: float = Field(default=7.0, ge=0, le=365, description="Fraud labels of so many days are unknown.")
+    most_rows: int = Field(
+        default=1_000_000, ge=1000, description="Payments that are read from the lake; of more one purchase in so many."
+    )
     results_dir: str = Field(default="var/ml/results", min_length=1, description="Folder of cards and plots.")

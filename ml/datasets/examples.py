@@ -1,6 +1,6 @@
 """Rows to learn from, in order of time, and how they are divided."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -76,6 +76,19 @@ class Divided:
     test: Examples
 
 
+def timely(examples: Examples) -> Examples:
+    """Without rows that lie further from the middle 98 % than those reach.
+
+    A clock that stood at 1970, or in a year to come, would stretch the time that is divided until a part is empty.
+    """
+    if not examples.count:
+        return examples
+    stamps = examples.at.astype(np.int64)
+    first, last = np.quantile(stamps, (0.01, 0.99))
+    reach = last - first
+    return examples.where((stamps >= first - reach) & (stamps <= last + reach)) if reach else examples
+
+
 def ripe(examples: Examples, delay_days: float) -> Examples:
     """Without the newest days, whose labels may still change: they count as unknown."""
     if not examples.count:
@@ -84,20 +97,20 @@ def ripe(examples: Examples, delay_days: float) -> Examples:
     return examples.where(examples.at <= horizon)
 
 
-def divide(examples: Examples, delay_days: float) -> Divided:
+def divide(examples: Examples, delay_days: float, classes: Sequence[str] = ("0", "1")) -> Divided:
     """By time: the newest share is the test period; training ends so long before that all its labels were known then.
 
-    Raises MlError when too little is left to learn from or to judge by.
+    Raises MlError when too little is left to learn from or to judge by, of all or of one of the classes.
     """
     if examples.count < split().least_rows:
-        raise MlError(_too_few(examples, "rows", split().least_rows))
+        raise MlError(_too_few(examples, delay_days))
     start, end = examples.at.min(), examples.at.max()
     begin_test = end - (end - start) * split().test_share
     divided = Divided(
         examples.where(examples.at < begin_test - _days(delay_days)), examples.where(examples.at >= begin_test)
     )
     for period, rows in (("training", divided.training), ("test", divided.test)):
-        _require_classes(period, rows, delay_days)
+        _require_classes(period, rows, delay_days, classes)
     return divided
 
 
@@ -118,20 +131,23 @@ def _days(days: float) -> np.timedelta64:
     return np.timedelta64(int(days * 86_400_000_000), "us")
 
 
-def _require_classes(period: str, rows: Examples, delay_days: float) -> None:
+def _require_classes(period: str, rows: Examples, delay_days: float, classes: Sequence[str]) -> None:
     if rows.count < split().least_rows // 5:
         pause = f" Labels ripen for {delay_days:g} days, which the period pauses." if delay_days else ""
         raise MlError(f"The {period} period holds {rows.count} rows: give more days, or wait.{pause}")
-    found, counts = np.unique(rows.label, return_counts=True)
-    if len(found) < 2:
+    counts = np.bincount(rows.label, minlength=len(classes))
+    if np.count_nonzero(counts) < 2:
         raise MlError(f"The {period} period knows one class only: there is nothing to tell apart.")
     if counts.min() < split().least_of_a_class:
-        rare = found[counts.argmin()]
         raise MlError(
-            f"The {period} period holds {counts.min()} rows of class {rare}; {split().least_of_a_class} are needed. "
-            "Give more days, or wait for more labels."
+            f"The {period} period holds {counts.min()} rows of class {classes[counts.argmin()]}; "
+            f"{split().least_of_a_class} are needed. Give more days, or wait for more labels."
         )
 
 
-def _too_few(examples: Examples, what: str, least: int) -> str:
-    return f"There are {examples.count} {what} with ripe labels; {least} are needed. Give more days, or wait."
+def _too_few(examples: Examples, delay_days: float) -> str:
+    delay = f" What came of the newest {delay_days:g} days counts as unknown (ML_LABEL_DELAY_DAYS for fraud)."
+    return (
+        f"There are {examples.count} rows with ripe labels; {split().least_rows} are needed. Give more days, or wait."
+        + delay * bool(delay_days)
+    )

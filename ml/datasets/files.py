@@ -4,7 +4,6 @@ import hashlib
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ import pyarrow as pa
 
 from domain.contracts import avro_schema
 from domain.history import Purchase
-from ml.datasets.history import HISTORY_SCHEMA, HistoryFold
+from ml.datasets.history import HISTORY_SCHEMA, LATELY, HistoryFold
 from ml.datasets.source import Fingerprint, run, sha256
 from ml.errors import MlError
 
@@ -24,8 +23,19 @@ _INSTANT = "event_timestamp"
 _DERIVED = {"country": "varchar", "city": "varchar", _INSTANT: "timestamptz"}
 _KEYS = ("amount", _INSTANT)
 """What a row cannot do without."""
-_PARTY = {"user_id": "double", "device_id": "varchar", "merchant": "varchar"}
-_EPOCH_MS_FROM = 100_000_000_000
+_PARTIES: Mapping[str, tuple[str, ...]] = {
+    "user_id": ("user_transactions", "user_amount_cents", "user_seconds_since_last", LATELY, "user_devices",
+                "is_new_device", "device_users"),
+    "device_id": ("device_transactions", "device_users", "user_devices", "is_new_device"),
+    "merchant": ("merchant_transactions", "merchant_amount_cents"),
+}  # fmt: skip
+"""Whose purchases history is made of, and what cannot be known where a row does not say who it was."""
+_MOST_AMOUNT = 1e12
+_ROW = "format('row {:012d}', place)"
+"""What a row without an identity is called: in the order of the file, where instants are equal."""
+_INSTANTS = "between timestamptz '1900-01-01 00:00:00Z' and timestamptz '2200-01-01 00:00:00Z'"
+_EPOCH_UNITS = ((1e17, 1e9), (1e14, 1e6), (1e11, 1e3))
+"""From which number on an epoch is in nano-, micro- and milliseconds, and how many of those a second has."""
 
 
 def fields() -> dict[str, str]:
@@ -36,17 +46,22 @@ def fields() -> dict[str, str]:
             kind = one["type"][1] if isinstance(one["type"], list) else one["type"]
             found[one["name"]] = _TYPES[kind["type"] if isinstance(kind, dict) else kind]
     del found["timestamp"], found["location"]
-    return {**found, **_DERIVED}
+    return {**found, **_DERIVED, "user_id": "varchar"}
 
 
 @dataclass
 class FileSource:
-    """One row per attempt, or per purchase where there is no more. `refused`: rows without an amount or an instant."""
+    """One row per attempt, or per purchase where there is no more.
+
+    `refused`: rows without an amount or an instant; `repeated`: rows that tell of an attempt once more.
+    """
 
     file: Path
     mapping: Path | None = None
     has_truth: bool = False
     refused: int = 0
+    repeated: int = 0
+    hint: str = "docs/models.md says what a file must hold."
 
     def __post_init__(self) -> None:
         self._database = duckdb.connect()
@@ -60,6 +75,13 @@ class FileSource:
         """The rows of a query over the views. Raises MlError when the file lacks what the model learns from."""
         self._require_label(query)
         return run(self._database, query)
+
+    def remarks(self) -> list[str]:
+        """What a person should know of the rows that are not learnt from."""
+        return [
+            *([f"rows without an amount above 0 or a readable instant: {self.refused:,}"] * bool(self.refused)),
+            *([f"rows that tell of the same attempt again: {self.repeated:,}"] * bool(self.repeated)),
+        ]
 
     def fingerprint(self, rows: pa.Table) -> Fingerprint:
         """Of rows that were read from here; the file's own digest stands for a version."""
@@ -85,27 +107,47 @@ class FileSource:
             f"{_converted(self._given[name], kind) if name in self._given else f'null::{kind}'} as {_quoted(name)}"
             for name, kind in fields().items()
         )
-        required = " and ".join(f"{name} is not null" for name in _KEYS)
+        same = "coalesce(attempt_number, 1)" if "attempt_number" in self._given else _INSTANT
         try:
             self._database.execute(f"create table given as select {chosen}, row_number() over () as place from {raw}")
-            self._database.execute(f"create table kept as select * from given where {required} and amount > 0")
+            self._database.execute(f"""
+                create view readable as select * replace (coalesce(transaction_id, {_ROW}) as transaction_id)
+                from given where {_INSTANT} is not null and amount > 0 and amount <= {_MOST_AMOUNT};
+                create table kept as select * from readable
+                qualify row_number() over (partition by transaction_id, {same} order by {_INSTANT}, place) = 1
+            """)
         except duckdb.Error as error:
             raise MlError(f"{self.file} cannot be read: {str(error).splitlines()[0]}") from error
-        counts = self._database.execute("select (select count(*) from given), (select count(*) from kept)").fetchone()
-        total, kept = counts if counts is not None else (0, 0)
-        self.refused = total - kept
+        total, readable, kept = (self._count(name) for name in ("given", "readable", "kept"))
+        self.refused, self.repeated = total - readable, readable - kept
         if not kept:
-            raise MlError(f"No row of {self.file} has an amount above 0 and an instant that can be read.")
+            raise MlError(
+                f"No row of {self.file} has an amount above 0 and an instant that can be read.{self._such(raw)}"
+            )
+
+    def _count(self, relation: str) -> int:
+        row = self._database.execute(f"select count(*) from {relation}").fetchone()
+        return int(row[0]) if row is not None else 0
+
+    def _such(self, raw: str) -> str:
+        """The first row's keys as they are, for a person to see why."""
+        names = ", ".join(f"{_quoted(self._given[name])}::varchar" for name in _KEYS)
+        row = self._database.execute(f"select {names} from {raw} limit 1").fetchone()
+        return "" if row is None else f" The first has {row[0]!r} and {row[1]!r}; instants are ISO 8601 or epochs."
 
     def _create_views(self) -> None:
-        self._database.execute("""
-            create view transactions as select * replace (coalesce(transaction_id, place::varchar) as transaction_id)
-            from kept where coalesce(attempt_number, 1) = 1;
-            create view payments as select * replace (
-                coalesce(transaction_id, place::varchar) as transaction_id,
-                coalesce(event_id, place::varchar) as event_id,
-                coalesce(attempt_number, 1) as attempt_number, coalesce(fee_amount, 0) as fee_amount)
-            from kept
+        number = f"row_number() over (partition by transaction_id order by {_INSTANT}, place)"
+        if "attempt_number" in self._given:
+            number = "coalesce(attempt_number, 1)"
+        self._database.execute(f"""
+            create view numbered as select * replace ({number} as attempt_number) from kept;
+            create view transactions as select * from numbered where attempt_number = 1;
+            create table payments as select * replace (
+                coalesce(event_id, {_ROW}) as event_id, coalesce(fee_amount, 0) as fee_amount,
+                coalesce(previous_decline_reason, lag(decline_reason) over before) as previous_decline_reason,
+                coalesce(minutes_since_decline, case when not lag(is_approved) over before
+                    then epoch({_INSTANT} - lag({_INSTANT}) over before) / 60 end) as minutes_since_decline)
+            from numbered window before as (partition by transaction_id order by attempt_number)
         """)
         self._database.register("scores", self._history())
 
@@ -116,8 +158,11 @@ class FileSource:
             f"select transaction_id, {_INSTANT}, user_id, device_id, merchant, amount from transactions "
             f"order by {_INSTANT}, transaction_id"
         ).to_arrow_table()
-        fold = HistoryFold() if set(_PARTY) <= self._given.keys() else None
-        return pa.Table.from_pylist([_with_history(row, fold) for row in rows.to_pylist()], schema)
+        known = _Known() if _PARTIES.keys() & self._given.keys() else None
+        try:
+            return pa.Table.from_pylist([_with_history(row, known) for row in rows.to_pylist()], schema)
+        except (pa.ArrowInvalid, OverflowError) as error:
+            raise MlError(f"The amounts in {self.file} are too large to be added up: {error}.") from error
 
     def _require_label(self, query: str) -> None:
         needed = [name for name in ("is_fraud", "is_approved") if f".{name} is not null" in query]
@@ -127,6 +172,9 @@ class FileSource:
                 f"{self.file} has no column for {', '.join(missing)}, which this model learns. Name it in [columns] of "
                 "a --mapping file."
             )
+        for name in needed:
+            if not self._count(f"kept where {name} is not null"):
+                raise MlError(f"{self.file} has no {self._given[name]} that says yes or no (true/false, yes/no, 1/0).")
 
 
 def columns_of_fields(file: Path, columns: list[str], mapping: Path | None) -> dict[str, str]:
@@ -166,30 +214,52 @@ def _require_known(what: str, names: Iterable[str], known: list[str], where: str
 def _converted(column: str, kind: str) -> str:
     """The column as the type; null where it cannot be."""
     text = f"trim({_quoted(column)}::varchar)"
+    number = f"try_cast({text} as double)"
     if kind == "timestamptz":
-        number = f"try_cast({text} as double)"
-        seconds = f"case when abs({number}) >= {_EPOCH_MS_FROM} then {number} / 1000 else {number} end"
-        return f"coalesce(try_cast({text} as timestamptz), to_timestamp({seconds}))"
+        return _instant(text, number)
     if kind == "boolean":
         return (
-            f"case when lower({text}) in ('true', 't', 'yes', 'y', '1', '1.0') then true "
-            f"when lower({text}) in ('false', 'f', 'no', 'n', '0', '0.0') then false end"
+            f"case when lower({text}) in ('true', 't', 'yes', 'y') or {number} = 1 then true "
+            f"when lower({text}) in ('false', 'f', 'no', 'n') or {number} = 0 then false end"
         )
     if kind == "double":
-        number = f"try_cast({text} as double)"
         return f"case when isfinite({number}) then {number} end"
     return f"nullif({text}, '')"
 
 
-def _with_history(row: Mapping[str, Any], fold: HistoryFold | None) -> dict[str, Any]:
+def _instant(text: str, number: str) -> str:
+    """ISO 8601, a day as eight digits, or an epoch in whatever unit; null outside of some centuries."""
+    units = " ".join(f"when abs({number}) >= {least} then {number} / {unit}" for least, unit in _EPOCH_UNITS)
+    seconds = f"case {units} else {number} end"
+    epoch = f"case when abs({seconds}) < 1e11 then to_timestamp({seconds}) end"
+    day = (
+        f"case when regexp_full_match({text}, '(19|20)[0-9]{{6}}') then try_strptime({text}, '%Y%m%d')::timestamptz end"
+    )
+    found = f"coalesce({day}, try_cast({text} as timestamptz), {epoch})"
+    return f"case when {found} {_INSTANTS} then {found} end"
+
+
+class _Known:
+    """What purchases told so far. Whoever a row does not name is somebody new, and nothing of them is known."""
+
+    def __init__(self) -> None:
+        self._fold = HistoryFold()
+        self._numbers: dict[str, int] = {}
+        self._unnamed = 0
+
+    def before(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        """What was known before this purchase; then it is known too."""
+        self._unnamed += 1
+        user, device, merchant = (row[name] or f"\0{self._unnamed}" for name in _PARTIES)
+        number = self._numbers.setdefault(user, len(self._numbers))
+        known = self._fold.add(Purchase(number, device, merchant, row["amount"], row[_INSTANT]))
+        unknown = {column for name, columns in _PARTIES.items() if row[name] is None for column in columns}
+        return {name: None if name in unknown else value for name, value in known.items()}
+
+
+def _with_history(row: Mapping[str, Any], known: _Known | None) -> dict[str, Any]:
     key = {"transaction_id": row["transaction_id"], _INSTANT: row[_INSTANT]}
-    if fold is None or any(row[name] is None for name in _PARTY):
-        return key
-    return {**key, **fold.add(_purchase(row, row[_INSTANT]))}
-
-
-def _purchase(row: Mapping[str, Any], at: datetime) -> Purchase:
-    return Purchase(int(row["user_id"]), row["device_id"], row["merchant"], row["amount"], at)
+    return key if known is None else {**key, **known.before(row)}
 
 
 def _quoted(name: str) -> str:

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from domain.contracts import reference
-from ml.datasets.examples import Examples, ripe
+from ml.datasets.examples import Examples, ripe, timely
 from ml.datasets.source import Fingerprint, Source
 from ml.errors import MlError
 from ml.features.definitions import DEFINITIONS
@@ -21,25 +21,27 @@ _FIRST = "(select * from payments where attempt_number = 1)"
 
 @dataclass(frozen=True)
 class TrainingSet:
-    """Examples with ripe labels, and what they were read from."""
+    """Examples with ripe labels, and what they were read from. `misdated`: rows left out for their instant."""
 
     model: str
     examples: Examples
     fingerprint: Fingerprint
     has_truth: bool
+    misdated: int = 0
 
 
 def read(model: str, source: Source, label_delay_days: float) -> TrainingSet:
     """The training set of a model. Raises MlError when there is nothing to learn from."""
     rows = source.read(_QUERIES[model](source.has_truth))
     if not rows.num_rows:
-        raise MlError(f"There is nothing to train {model} from: no row with what it needs. Let the stream run first.")
-    examples = Examples(rows)
+        raise MlError(f"There is nothing to train {model} from: no row with what it needs. {source.hint}")
+    examples = timely(Examples(rows))
+    misdated = rows.num_rows - examples.count
     if model == "smart_retry_policy":
         examples = _without_pending(examples)
     if models()[model].waits_for_labels:
         examples = ripe(examples, label_delay_days)
-    return TrainingSet(model, examples, source.fingerprint(rows), source.has_truth)
+    return TrainingSet(model, examples, source.fingerprint(rows), source.has_truth, misdated)
 
 
 def _fields(model: str, elsewhere: Mapping[str, str]) -> str:

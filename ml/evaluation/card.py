@@ -58,7 +58,7 @@ def figures_table(evidence: Evidence, wanted: Mapping[str, float]) -> str:
                 name,
                 number(value),
                 number(wanted[name]) if name in wanted else "",
-                f"{interval.low:.4f} to {interval.high:.4f}" if interval else "",
+                interval.bounds if interval else "",
                 number(evidence.ceiling[name]) if name in evidence.ceiling else "",
             ]
         )

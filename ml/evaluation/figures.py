@@ -109,12 +109,15 @@ def precision_at_cards(
 ) -> tuple[float, float]:
     """Of the `cards` most suspicious cards of each day, the share with fraud that day, as a mean over the days.
 
-    And the most that could be reached: on days with fewer cards of fraud than that, perfection is below 1.
+    And the most that could be reached: on days with fewer cards of fraud than that, perfection is below 1. Rows that
+    do not say whose card it was count for nothing; NaN where none does.
     """
-    days = at.astype("datetime64[D]")
+    days, is_known = at.astype("datetime64[D]"), np.array([one is not None for one in card], dtype=bool)
+    if not is_known.any():
+        return math.nan, math.nan
     found, best = [], []
-    for day in np.unique(days):
-        chosen = np.flatnonzero(days == day)
+    for day in np.unique(days[is_known]):
+        chosen = np.flatnonzero((days == day) & is_known)
         worst: dict[Any, float] = {}
         bad: set[Any] = set()
         for row in chosen.tolist():

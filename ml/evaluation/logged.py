@@ -14,13 +14,16 @@ from ml.policy import retry
 Floats = npt.NDArray[np.float64]
 Actions = npt.NDArray[np.int64]
 _LARGEST_GAP = 0.05
+_MOST_USD = 1e12
+"""What is more than this is rubbish, and no line could be drawn through it."""
 
 
 def own_processors(training: Examples) -> dict[str, str]:
     """The processor that each merchant mostly uses: its own, to which it goes when it does not explore."""
     used: dict[str, Counter[str]] = defaultdict(Counter)
     for merchant, processor in zip(training.columns["merchant_id"], training.columns["processor"], strict=True):
-        used[merchant][processor] += 1
+        if merchant is not None:
+            used[merchant][processor] += 1
     return {merchant: counts.most_common(1)[0][0] for merchant, counts in used.items()}
 
 
@@ -93,7 +96,7 @@ def _states(examples: Examples) -> list[Any]:
 def fee_line(training: Examples) -> tuple[float, float]:
     """Fixed part in US dollars and share of the amount that fit the logged fees best."""
     amount, fee = training.numbers("amount_usd"), training.numbers("fee_usd")
-    known = np.isfinite(amount) & np.isfinite(fee)
+    known = (amount < _MOST_USD) & (np.abs(fee) < _MOST_USD)
     if known.sum() < 2:
         return 0.0, 0.0
     share, fixed = np.polyfit(amount[known], fee[known], 1)

@@ -4,6 +4,7 @@ import numpy as np
 
 from ml import policies as serving
 from ml.datasets.examples import Examples
+from ml.errors import MlError
 from ml.evaluation import offpolicy, resampling
 from ml.evaluation.logged import require_exploration, retry_actions, retry_chances, routing_chances
 from ml.evaluation.offpolicy import Actions, Floats, Logged
@@ -62,7 +63,10 @@ class RoutingOutcome:
 def routed(test: Examples, model: ServedModel) -> Examples:
     """The rows of merchants whose own processor is known, so that the chances are."""
     own = model.facts["own_processors"]
-    return test.where(np.array([merchant in own for merchant in test.columns["merchant_id"]], dtype=bool))
+    found = test.where(np.array([merchant in own for merchant in test.columns["merchant_id"]], dtype=bool))
+    if not found.count:
+        raise MlError("No payment is of a merchant that training knew by its merchant_id: routing cannot be judged.")
+    return found
 
 
 def _routing_truth(test: Examples, outcome: RoutingOutcome) -> tuple[dict[str, float], dict[str, float]]:

@@ -1,5 +1,6 @@
 """How sure a figure is: resampling whole hours, since what happens within one hangs together."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -16,14 +17,19 @@ SEED = 23
 
 @dataclass(frozen=True)
 class Interval:
-    """A figure and the bounds that hold the stated share of its resamples."""
+    """A figure and the bounds that hold the stated share of its resamples; NaN where there are too few hours."""
 
     value: float
     low: float
     high: float
 
+    @property
+    def bounds(self) -> str:
+        """Both, for people; empty where they are not known."""
+        return "" if math.isnan(self.low) else f"{self.low:.4f} to {self.high:.4f}"
+
     def __str__(self) -> str:
-        return f"{self.value:.4f} ({self.low:.4f} to {self.high:.4f})"
+        return f"{self.value:.4f} ({self.bounds or 'nobody knows how sure: too few hours'})"
 
 
 def mean(sums: Floats) -> Floats:
@@ -48,11 +54,13 @@ def resample(statistics: Floats, hours: npt.NDArray[np.int64], combine: Combine)
 
 def interval(statistics: Floats, hours: npt.NDArray[np.int64], combine: Combine = mean) -> Interval:
     """The figure of the data, with the bounds of the confidence of contracts/models.toml."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        value = float(np.nan_to_num(combine(statistics.sum(axis=0, keepdims=True)))[0])
+    if len(np.unique(hours)) < promotion().least_hours:
+        return Interval(value, math.nan, math.nan)
     tail = (1.0 - promotion().confidence) / 2
     low, high = np.quantile(resample(statistics, hours, combine), [tail, 1.0 - tail])
-    with np.errstate(invalid="ignore", divide="ignore"):
-        value = np.nan_to_num(combine(statistics.sum(axis=0, keepdims=True)))[0]
-    return Interval(float(value), float(low), float(high))
+    return Interval(value, float(low), float(high))
 
 
 def f1(sums: Floats) -> Floats:

@@ -19,6 +19,8 @@ Row = Any
 """A memoryview of 64-bit floats, which stores single numbers faster than numpy and has no type that says so."""
 Put = Callable[[Row, Values], None]
 """Writes one feature of a clean request into a row of zeros."""
+PARTS = 5
+"""Training rows are dealt into so many parts, in turn, when rates are taken from the other parts."""
 PRIOR_ROWS = 100.0
 """A rate is drawn towards the overall one as if so many rows of that had been seen beside its own."""
 
@@ -125,6 +127,16 @@ class Encoder:
             at += 1
         return matrix
 
+    def training_matrix(self, columns: Columns, positive: npt.NDArray[Any]) -> Floats:
+        """The rows that it was learnt from. A rate is there that of the other parts of the rows: with its own row in it
+        the rate of a rare name would tell a model the label."""
+        cleaned = clean(self.definition, columns)
+        matrix = self.matrix(cleaned)
+        first = len(self.features) - len(self.definition.rates)
+        for at, rate in enumerate(self.definition.rates, first):
+            matrix[:, at] = _rates_of_others(_texts(rate, cleaned), positive)
+        return matrix
+
     def to_json(self) -> dict[str, Any]:
         """What `from_json` needs beside the definition."""
         return {
@@ -222,3 +234,17 @@ def _rates(texts: Sequence[str], positive: npt.NDArray[Any], overall: float) -> 
     for text, share in zip(texts, positive.tolist(), strict=True):
         positives[text] += share
     return {text: (positives[text] + PRIOR_ROWS * overall) / (count + PRIOR_ROWS) for text, count in rows.items()}
+
+
+def _rates_of_others(texts: Sequence[str], positive: npt.NDArray[Any]) -> Floats:
+    """For each row the rate of its name among the rows of the other parts, drawn towards the rate of all of those."""
+    numbers: dict[str, int] = {}
+    names = np.array([numbers.setdefault(text, len(numbers)) for text in texts], dtype=np.int64)
+    part = np.arange(len(names)) % PARTS
+    cells, places = len(numbers) * PARTS, names * PARTS + part
+    rows = np.bincount(places, minlength=cells).reshape(-1, PARTS)
+    positives = np.bincount(places, positive, cells).reshape(-1, PARTS)
+    others, others_positives = (one.sum(axis=1, keepdims=True) - one for one in (rows, positives))
+    overall = others_positives.sum(axis=0) / np.maximum(1, others.sum(axis=0))
+    found = (others_positives + PRIOR_ROWS * overall) / (others + PRIOR_ROWS)
+    return np.asarray(found[names, part])

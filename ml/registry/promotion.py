@@ -37,6 +37,8 @@ def judge(registry: Registry, model: str, read: Callable[[], TrainingSet]) -> tu
         reason = f"its served form differs from the trained model by up to {difference:.1e} on {rows:,} rows"
         return challenger, Verdict(False, reason)
     champion = registry.with_alias(model, CHAMPION)
+    if champion is not None and champion.number == challenger.number:
+        return challenger, Verdict(True, "it was champion already, and is no longer its own challenger")
     if champion is None:
         return challenger, Verdict(True, "there is no champion yet, and it passed the gates")
     gain = compare(registry.load(challenger), registry.load(champion), read(), models()[model])

@@ -16,7 +16,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
 from ml import comparison
-from ml.errors import MlError
+from ml.errors import AwayError, MlError
 from ml.features.definitions import DEFINITIONS
 from ml.form import ServedModel, load
 from ml.registry.flavour import signature
@@ -186,7 +186,7 @@ def plain_errors(uri: str) -> Iterator[None]:
     try:
         yield
     except (MlflowException, OSError) as error:
-        raise MlError(f"MLflow at {uri}: {str(error).splitlines()[0]}") from error
+        raise AwayError(f"MLflow at {uri}: {str(error).splitlines()[0]}") from error
 
 
 def _require_answer(uri: str) -> None:
@@ -196,7 +196,7 @@ def _require_answer(uri: str) -> None:
             with urllib.request.urlopen(f"{uri.rstrip('/')}/health", timeout=_ANSWER_SECONDS):
                 return
         except (OSError, urllib.error.URLError) as error:
-            raise MlError(f"No tracking server answers at {uri} ({error}). Start it, or give --tracking.") from error
+            raise AwayError(f"No tracking server answers at {uri} ({error}). Start it, or give --tracking.") from error
     if uri.startswith("sqlite:///"):
         Path(uri.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
 

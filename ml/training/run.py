@@ -27,24 +27,26 @@ _APPROVAL = ("declined", "approved")
 def train(data: TrainingSet, label_delay_days: float, say: Say) -> Trained:
     """Train one model. Raises MlError when the data do not suffice."""
     policy = models()[data.model]
-    divided = divide(_decided(data), label_delay_days if policy.waits_for_labels else 0.0)
+    classes = CLASSES.get(data.model, _APPROVAL)
+    divided = divide(_decided(data), pause_days(data.model, label_delay_days), classes)
     training = divided.training
+    if data.misdated:
+        say(f"{data.model}: leaves out {data.misdated:,} rows whose instants lie far from all others")
     say(f"{data.model}: learns from {training.count:,} rows, {training.span()}")
     by_f1 = policy.primary == "f1"
-    trials = compare(
-        DEFINITIONS[data.model], CANDIDATES[data.model], training.newest(split().comparison_rows), by_f1, say
-    )
-    definition = DEFINITIONS[data.model]
+    definition, compared = DEFINITIONS[data.model], training.newest(split().comparison_rows)
+    trials = compare(definition, CANDIDATES[data.model], compared, len(classes), by_f1, say)
     columns = clean(definition, training.columns)
-    encoder = Encoder.learn(definition, columns, positives(training.label))
-    matrix, test = encoder.matrix(columns), encoder.matrix(divided.test.columns)
+    positive = positives(training.label, len(classes))
+    encoder = Encoder.learn(definition, columns, positive)
+    matrix, test = encoder.training_matrix(columns, positive), encoder.matrix(divided.test.columns)
     fitted = [(one, _fitted(one, matrix, training, say)) for one in _best_of_each(trials)]
     (best, estimator), rivals = fitted[0], fitted[1:]
     served = ServedModel(
         name=data.model,
         encoder=encoder,
         scorer=best.candidate.serve(estimator),
-        classes=CLASSES.get(data.model, _APPROVAL),
+        classes=classes,
         threshold=best.threshold,
         facts=_facts(data, divided, best),
     )
@@ -61,6 +63,13 @@ def _best_of_each(trials: Sequence[Trial]) -> list[Trial]:
     """The best trial of each candidate; the best of all comes first."""
     names = [one.candidate.name for one in trials]
     return [trials[names.index(name)] for name in dict.fromkeys(names)]
+
+
+def pause_days(model: str, label_delay_days: float) -> float:
+    """How long before the test period training ends: what came of its last row must have been known by then."""
+    if model == "smart_retry_policy":
+        return max(retry().waits_minutes) / (24 * 60)
+    return label_delay_days if models()[model].waits_for_labels else 0.0
 
 
 def _decided(data: TrainingSet) -> Examples:

@@ -27,12 +27,12 @@ class Trial:
 
 
 def compare(
-    definition: Definition, candidates: Sequence[Candidate], training: Examples, by_f1: bool, say: Say
+    definition: Definition, candidates: Sequence[Candidate], training: Examples, classes: int, by_f1: bool, say: Say
 ) -> list[Trial]:
     """All trials, the best first. `by_f1`: by F1 at the best threshold, else by log loss; both on held-out days."""
-    encoded = list(_encoded_folds(definition, training))
+    encoded = list(_encoded_folds(definition, training, classes))
     if not encoded:
-        raise MlError("No part of the training period knows both classes: give more days.")
+        raise MlError("No part of the training period knows all classes, and the part after it too: give more days.")
     plan = [(candidate, settings) for candidate in candidates for settings in candidate.settings]
     trials = []
     for number, (candidate, settings) in enumerate(plan, start=1):
@@ -49,9 +49,9 @@ def fit(candidate: Candidate, settings: Settings, matrix: Floats, label: npt.NDA
     return estimator
 
 
-def positives(label: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+def positives(label: npt.NDArray[np.int64], classes: int) -> npt.NDArray[np.float64]:
     """What rates count: the highest class of two or more."""
-    return np.asarray(label == label.max(), dtype=np.float64)
+    return np.asarray(label == classes - 1, dtype=np.float64)
 
 
 @dataclass(frozen=True)
@@ -62,16 +62,21 @@ class _Fold:
     held_label: npt.NDArray[np.int64]
 
 
-def _encoded_folds(definition: Definition, training: Examples) -> list[_Fold]:
-    """Folds that know all classes, each encoded by what its own past knew."""
+def _encoded_folds(definition: Definition, training: Examples, classes: int) -> list[_Fold]:
+    """Folds that know all classes before and after, each encoded by what its own past knew.
+
+    Where nothing is held of a class no threshold can be told; time without any row has nothing to judge by.
+    """
     found = []
     for past, held in folds(training):
         before, after = training.where(past), training.where(held)
-        if not after.count or len(np.unique(before.label)) < len(np.unique(training.label)):
+        if min(len(np.unique(one.label)) for one in (before, after)) < classes:
             continue
         known = clean(definition, before.columns)
-        encoder = Encoder.learn(definition, known, positives(before.label))
-        found.append(_Fold(encoder.matrix(known), before.label, encoder.matrix(after.columns), after.label))
+        positive = positives(before.label, classes)
+        encoder = Encoder.learn(definition, known, positive)
+        matrix = encoder.training_matrix(known, positive)
+        found.append(_Fold(matrix, before.label, encoder.matrix(after.columns), after.label))
     return found
 
 
@@ -83,7 +88,9 @@ def _trial(candidate: Candidate, settings: Settings, encoded: Sequence[_Fold], b
     if not by_f1:
         score = -float(np.mean([log_loss(probabilities, label) for probabilities, label in judged]))
         return Trial(candidate, settings, score, 0.5)
-    found = [_best_f1(probabilities[:, -1], positives(label) > 0) for probabilities, label in judged]
+    found = [
+        _best_f1(probabilities[:, -1], positives(label, probabilities.shape[1]) > 0) for probabilities, label in judged
+    ]
     # The last fold knows nearly as much as the model that is fitted in the end, so its threshold suits that one.
     return Trial(candidate, settings, float(np.mean([f1 for f1, _ in found])), found[-1][1])
 

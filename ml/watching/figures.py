@@ -35,6 +35,18 @@ def stability(expected: Floats, counts: Sequence[int], reference_rows: int) -> D
     return Distance(max(0.0, index), float(special.chdtrc(len(expected) - 1, statistic)))
 
 
+def rarity(expected: float, count: int, rows: int, reference_rows: int) -> Distance:
+    """How many times as frequent something rare has become, or how much rarer, as a logarithm.
+
+    What is rare hardly moves the stability index, however many times it multiplies. The chance is that of two counts of
+    one share: given their sum, the newer one is binomial.
+    """
+    before, part = expected * reference_rows, rows / (rows + reference_rows)
+    more = float(special.betainc(count, before + 1.0, part)) if count else 1.0
+    fewer = 1.0 - float(special.betainc(count + 1.0, before, part)) if before else 1.0
+    return Distance(abs(math.log((count + 0.5) / (expected * rows + 0.5))), min(1.0, 2.0 * min(more, fewer)))
+
+
 def off_calibration(
     predicted: float, observed: float, variance: float, rows: int, before: tuple[float, float], reference_rows: int
 ) -> Distance:

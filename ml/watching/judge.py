@@ -9,9 +9,9 @@ import numpy as np
 
 from ml.policy import WatchingPolicy
 from ml.watching import wording
-from ml.watching.figures import off_calibration, stability, worse_loss
+from ml.watching.figures import Floats, off_calibration, rarity, stability, worse_loss
 from ml.watching.hours import Hour, Outcomes, trailing, weights
-from ml.watching.reference import SCORE, Reference
+from ml.watching.reference import RARE, SCORE, Reference
 
 Kind = Literal["data", "prediction", "performance"]
 CALIBRATION, LOSS = "calibration", "log_loss"
@@ -118,7 +118,19 @@ def _requests_and_answers(
         reason = wording.moved(name, reference.scales[name].labels, expected, counts / total, total, distance.value)
         kind: Kind = "prediction" if name == SCORE else "data"
         found.append(Reading(kind, name, value, distance.chance, total, reason))
+        if name == SCORE and reference.rare_places:
+            found.append(_rare(reference, expected, counts.tolist()))
     return found
+
+
+def _rare(reference: Reference, expected: Floats, counts: Sequence[int]) -> Reading:
+    places, rows = reference.rare_places, sum(counts)
+    share, count = float(expected[places.start : places.stop].sum()), sum(counts[place] for place in places)
+    distance = rarity(share, count, rows, reference.rows)
+    labels = reference.scales[SCORE].labels
+    inner = labels[places[0]] if places[0] else labels[places[-1]]
+    said = wording.rarer(inner, share, count / rows, rows)
+    return Reading("prediction", RARE, distance.value, distance.chance, rows, said)
 
 
 def _performance(reference: Reference, hours: Sequence[Hour], until: int, policy: WatchingPolicy) -> list[Reading]:
@@ -155,7 +167,7 @@ def _drifting(readings: Sequence[Reading], policy: WatchingPolicy) -> Mapping[tu
 def _threshold(key: tuple[str, str]) -> str:
     """The name under which contracts/models.toml has the thresholds."""
     kind, feature = key
-    return feature if kind == "performance" else kind
+    return feature if kind == "performance" or feature == RARE else kind
 
 
 def _finding(reading: Reading, started: int) -> Finding:

@@ -23,10 +23,14 @@ from ml.watching.scales import Counts, Names, Scale, Steps, scale_from_json
 FILE = "reference.json"
 FORMAT = 1
 SCORE = "score"
+RARE = "rarer_outcome"
+"""The answers that expect the rarer of two outcomes: as many of the highest or lowest scores as there were of it."""
 CELLS = 48
 CHOSEN = {"smart_routing_policy": "processor", "smart_retry_policy": "minutes_since_decline"}
 """The field of a request that the policy itself decides: what follows from it is no property of the world."""
 
+_OF_THE_CHOSEN = {"risk_scoring_model"}
+"""Models whose score is the probability of the class that was chosen, and so says nothing of the rarer one."""
 _LEAST_PROBABILITY = 1e-6
 PRIOR_ROWS = 50.0
 """An hour of few rows is drawn towards the same hour of all days, and that towards all hours, as if by so many rows."""
@@ -92,6 +96,7 @@ class Reference:
         scales: dict[str, Scale] = {
             name: Steps.learn(found) if name in numbers else Names.learn(found) for name, found in values.items()
         }
+        scales[SCORE] = Steps.learn(values[SCORE], (1.0 - performance.observed,))
         cells = np.array([cell(one) for one in at], dtype=np.int64)
         counts = {name: _by_cell(scales[name], found, cells) for name, found in values.items()}
         return cls(model, len(at), scales, counts, performance, {})
@@ -113,6 +118,18 @@ class Reference:
     def features(self) -> tuple[str, ...]:
         """What is watched of the requests."""
         return tuple(name for name in self.scales if name != SCORE)
+
+    @cached_property
+    def rare_places(self) -> range:
+        """The places at one end of the score that hold about as many answers as there were of the rarer outcome; none
+        where the score is not the probability of one of two."""
+        known = self.counts[SCORE].sum(axis=0)[:-1]
+        if self.model in _OF_THE_CHOSEN or len(known) < 2 or not self.performance.rarity:
+            return range(0)
+        is_high = self.performance.observed <= 0.5
+        shares = np.cumsum(known[::-1] if is_high else known)[:-1] / known.sum()
+        count = int(np.abs(np.log(np.maximum(shares, 1e-12) / self.performance.rarity)).argmin()) + 1
+        return range(len(known) - count, len(known)) if is_high else range(count)
 
     def profile(self, columns: Columns, scores: Sequence[float | None]) -> dict[str, list[int]]:
         """How often each place occurs in requests and their answers."""

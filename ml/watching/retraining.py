@@ -75,6 +75,11 @@ def fail(connection: Connection, request: Request, note: str) -> None:
     )
 
 
+def remark(connection: Connection, request: Request, note: str) -> None:
+    """Why it did not come to its end this time."""
+    connection.execute("update ops.retraining_requests set note = %s where id = %s", [note, request.id])
+
+
 def give_back(connection: Connection, request: Request) -> None:
     """It could not even be begun: that counts as no attempt."""
     connection.execute(
@@ -94,6 +99,7 @@ def _begin(connection: Connection, number: int, most_attempts: int) -> Request |
     connection.execute(
         "update ops.retraining_requests set state = 'failed', ended_at = clock_timestamp(), "
         "note = format('training was begun %%s times and never came to its end', attempts) "
+        "|| coalesce(': ' || note, '') "
         "where id = %s and state in ('asked', 'running')",
         [number],
     )

@@ -22,13 +22,13 @@ class Steps:
     edges: tuple[float, ...]
 
     @classmethod
-    def learn(cls, values: Sequence[float | None]) -> "Steps":
-        """Edges half-way between the values where they are few, else at fixed quantiles."""
+    def learn(cls, values: Sequence[float | None], also: Sequence[float] = ()) -> "Steps":
+        """Edges half-way between the values where they are few, else at fixed quantiles and `also` at these."""
         known = np.array([value for value in values if value is not None], dtype=np.float64)
         distinct = np.unique(known)
         if len(distinct) <= MOST_VALUES:
             return cls(tuple(((distinct[:-1] + distinct[1:]) / 2).tolist()))
-        return cls(tuple(np.unique(np.quantile(known, QUANTILES)).tolist()))
+        return cls(tuple(np.unique(np.quantile(known, (*QUANTILES, *also))).tolist()))
 
     @property
     def labels(self) -> tuple[str, ...]:

@@ -12,6 +12,11 @@ def moved(feature: str, labels: Sequence[str], expected: Floats, now: Floats, ro
     return f"{feature}: {', '.join(parts)} (stability index {index:.2f}, {rows:,} requests)"
 
 
+def rarer(label: str, expected: float, now: float, rows: int) -> str:
+    """How frequent the rarer outcome has become among the answers."""
+    return f"answers that expect the rarer outcome ({label}) from {expected:.2%} to {now:.2%}, of {rows:,} answers"
+
+
 def uncalibrated(predicted: float, observed: float, rows: int) -> str:
     """Predictions beside what came true."""
     return f"{predicted:.1%} were predicted and {observed:.1%} came true, of {rows:,} answers with known outcome"

@@ -34,6 +34,9 @@ RETAIN = "retain"
 PENDING = ".pending"
 _SOURCES = b"source_files"
 _ROWS_AT_ONCE = 20_000
+LAST_READERS = timedelta(hours=12)
+"""How much longer a day stays in Postgres than it must: fraud labels ripen when it becomes old enough, and whoever
+judges models by them may be some hours behind."""
 _LOCK_WAIT = "2s"
 _DROP_DETAIL: LiteralString = "select live.drop_oldest_partition(%s)"
 _DROP_INFERENCES: LiteralString = "select ops.drop_oldest_inferences(%s)"

@@ -14,7 +14,7 @@ from deltalake.exceptions import DeltaError
 from spark_jobs.maintenance import metrics
 from spark_jobs.maintenance.compaction import CLUSTER, COMPACT, cluster, compact
 from spark_jobs.maintenance.ledger import Ledger, Work
-from spark_jobs.maintenance.retention import RETAIN, ArchiveIncomplete, retain, retain_database
+from spark_jobs.maintenance.retention import LAST_READERS, RETAIN, ArchiveIncomplete, retain, retain_database
 from spark_jobs.maintenance.settings import MaintenanceSettings
 from spark_jobs.maintenance.status import measure
 from spark_jobs.maintenance.tables import KeptTable, tables
@@ -97,7 +97,7 @@ class Round:
     def _retain_database(self) -> None:
         settings = self.settings
         ages = settings.database_retention_days, settings.aggregate_retention_days
-        for name in retain_database(settings.database_url, *ages, datetime.now(UTC)):
+        for name in retain_database(settings.database_url, *ages, datetime.now(UTC) - LAST_READERS):
             log.info("retain postgres: dropped live.%s", name)
 
     def _record(self, works: list[Work]) -> None:

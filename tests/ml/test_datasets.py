@@ -46,6 +46,21 @@ def test_equal_data_have_equal_fingerprints_and_other_days_another(lake: Path, s
     assert first.versions["fraud_scores"] == str(DeltaTable(str(lake / "fraud_scores")).version())
 
 
+def test_of_too_many_payments_some_purchases_are_read_with_all_that_belongs_to_them(
+    lake: Path, source: LakeSource
+) -> None:
+    attempts = "select transaction_id, count(*) as attempts from payments group by 1"
+    some = LakeSource(str(lake), most_rows=5000)
+    found = some.read(attempts).to_pydict()
+    everything = dict(zip(*source.read(attempts).to_pydict().values(), strict=True))
+    assert 0 < sum(found["attempts"]) < 6000
+    assert all(everything[one] == count for one, count in zip(*found.values(), strict=True))
+    purchases = some.read("select transaction_id from transactions").num_rows
+    assert 0 < sets.read(FRAUD, some, 0.0).examples.count == purchases < 6000
+    assert "one purchase in" in some.remarks()[0]
+    assert LakeSource(str(lake), most_rows=10**6).remarks() == []
+
+
 def test_labels_of_fraud_ripen_and_others_do_not(source: LakeSource) -> None:
     ripe, all_ = (sets.read(FRAUD, source, days).examples for days in (3.0, 0.0))
     assert all_.at.max() - ripe.at.max() >= np.timedelta64(3, "D")
@@ -113,12 +128,63 @@ def test_a_file_without_the_label_says_so(own_rows: pa.Table, tmp_path: Path) ->
         sets.read(ROUTING, source, 0.0)
 
 
+def written(folder: Path, header: str, *lines: str) -> FileSource:
+    file = folder / "own.csv"
+    file.write_text("\n".join([header, *lines]) + "\n")
+    return FileSource(file)
+
+
+def test_instants_are_read_however_they_are_written(tmp_path: Path) -> None:
+    at = ["2026-03-01T12:00:00+02:00", "2026-03-01 10:00:00", "1772359200", "1772359200000.0", "1772359200000000"]
+    source = written(tmp_path, "amount,event_timestamp", *[f"5,{one}" for one in at], "5,20260301")
+    found = source.read("select distinct event_timestamp::varchar as day from payments order by 1").column("day")
+    assert found.to_pylist() == ["2026-03-01 00:00:00+00", "2026-03-01 10:00:00+00"]
+
+
+def test_rubbish_in_a_row_costs_that_row_only(tmp_path: Path) -> None:
+    rows = ["5,1e300", "5,infinity", "5,9999-12-31", "5,soon", "1e300,1772359200", "nan,1772359200", "0,1772359200"]
+    source = written(tmp_path, "amount,event_timestamp", "1e9,1772359200", *rows)
+    assert source.refused == len(rows)
+    assert source.read("select amount from payments").column("amount").to_pylist() == [1e9]
+
+
+def test_customers_may_be_texts_and_devices_unknown(tmp_path: Path) -> None:
+    source = written(
+        tmp_path, "user_id,amount,event_timestamp,is_fraud",
+        "C1,5,1772359200,0", "C2,5,1772359201,0", "C1,5,1772359202,1", ",5,1772359203,1", ",5,1772359204,0",
+    )  # fmt: skip
+    found = sets.read(FRAUD, source, 0.0).examples.columns
+    assert found["user_transactions"] == [0, 0, 1, None, None]
+    assert found["user_seconds_since_last"] == [None, None, 2.0, None, None]
+    assert found["device_transactions"] == found["merchant_transactions"] == found["is_new_device"] == [None] * 5
+    assert found["card"] == ["C1", "C2", "C1", None, None]
+
+
+def test_a_row_that_comes_twice_is_one_and_later_ones_of_a_purchase_are_retries(tmp_path: Path) -> None:
+    source = written(
+        tmp_path, "transaction_id,amount,event_timestamp,is_fraud,is_approved,decline_reason",
+        "b,5,1772359800,0,1,", "a,5,1772359260,0,1,", "a,5,1772359200,0,0,do_not_honor", "a,5,1772359200,0,0,other",
+    )  # fmt: skip
+    assert source.repeated == 1
+    assert sets.read(FRAUD, source, 0.0).examples.count == 2
+    found = sets.read(APPROVAL, source, 0.0).examples.columns
+    assert found["attempt_number"] == [1, 2, 1]
+    assert found["minutes_since_decline"] == [None, 1.0, None]
+    assert found["previous_decline_reason"] == [None, "do_not_honor", None]
+
+
+def test_labels_that_cannot_be_read_are_said(tmp_path: Path) -> None:
+    source = written(tmp_path, "amount,event_timestamp,is_fraud", "5,1772359200,perhaps")
+    with pytest.raises(MlError, match="has no is_fraud that says yes or no"):
+        sets.read(FRAUD, source, 0.0)
+
+
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [
         ("own.txt", "a", "must end in .csv or .parquet"),
         ("own.csv", "a,b\n1,2\n", "no column for amount, event_timestamp"),
-        ("own.csv", "amount,event_timestamp\nx,y\n", "No row of"),
+        ("own.csv", "amount,event_timestamp\nx,y\n", r"No row of.*'x' and 'y'"),
         ("own.parquet", "rubbish", "cannot be read"),
     ],
 )

@@ -30,7 +30,9 @@ def trained(model: str, candidate: Candidate, source: LakeSource) -> Trained:
     data = sets.read(model, source, 1.0)
     divided = divide(run._decided(data), 1.0)
     training = divided.training.newest(4000)
-    encoder = Encoder.learn(DEFINITIONS[model], training.columns, positives(training.label))
+    encoder = Encoder.learn(
+        DEFINITIONS[model], training.columns, positives(training.label, int(training.label.max()) + 1)
+    )
     estimator = fit(candidate, quickly(candidate), encoder.matrix(training.columns), training.label)
     served = ServedModel(model, encoder, candidate.serve(estimator), ("a", "b"), 0.5)
     matrix = encoder.matrix(divided.test.columns)

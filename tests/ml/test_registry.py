@@ -60,6 +60,20 @@ def test_the_first_champion_needs_its_gates_and_equality_only(
         registry.rollback(FRAUD)
 
 
+def test_a_promotion_that_was_killed_midway_is_finished_by_the_next(
+    trained_fraud: Outcome, registry: Registry, source: LakeSource
+) -> None:
+    champion = registry.with_alias(FRAUD, CHAMPION)
+    assert champion is not None
+    mlflow.tracking.MlflowClient().set_registered_model_alias(FRAUD, CHALLENGER, champion.number)
+    challenger, verdict = promotion.judge(registry, FRAUD, lambda: read(source))
+    assert verdict.is_better, verdict.reason
+    registry.promote(challenger)
+    assert registry.with_alias(FRAUD, CHALLENGER) is None
+    with pytest.raises(MlError, match="first champion"):
+        registry.rollback(FRAUD)
+
+
 def test_an_equal_challenger_is_not_better_beyond_chance(
     trained_fraud: Outcome, registry: Registry, source: LakeSource, tmp_path: Path
 ) -> None:

@@ -5,6 +5,11 @@ anomalies as (
     where ended_at is null
 ),
 
+drifts as (
+    select * from {{ source('ops', 'drift') }}
+    where ended_at is null
+),
+
 batches as (
     select * from {{ source('ops', 'batches') }}
     where committed_at > now() - interval '1 hour'
@@ -54,6 +59,20 @@ select
     expected,
     reason
 from anomalies
+union all
+select
+    'drift:' || id,
+    'drift',
+    'warning',
+    started_at,
+    detected_at,
+    kind || '_drift',
+    'model',
+    model,
+    value,
+    null,
+    reason
+from drifts
 union all
 select
     'approval_rate:all',

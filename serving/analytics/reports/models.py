@@ -86,7 +86,7 @@ class Alert(Row):
     """One row per alert that is open."""
 
     alert_id: str = Field(description="Identity of the alert.")
-    kind: str = Field(description="anomaly, approval_rate, freshness or dead_letters.", examples=["anomaly"])
+    kind: str = Field(description="anomaly, drift, approval_rate, freshness or dead_letters.", examples=["anomaly"])
     severity: str = Field(description="warning or critical.", examples=["warning"])
     started_at: datetime | None = Field(description="When what it is about began, UTC.")
     detected_at: datetime | None = Field(description="When it was noticed, UTC.")

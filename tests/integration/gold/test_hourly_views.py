@@ -155,9 +155,15 @@ def test_alerts_tell_what_is_out_of_bounds_now(empty_warehouse: Warehouse) -> No
             "expected, observed, attempts, reason, evidence) "
             "values ('latency', 'processor', 'ProcessorB', now(), now(), now(), 'warning', 100, 300, 50, 'Slow', '{}')"
         )
+        admin.execute(
+            "insert into ops.drift (model, version, kind, feature, started_at, ended_at, value, rows, reason) values "
+            "('risk_scoring_model', 3, 'data', 'fraud_score', now(), null, 0.4, 900, 'Moved'), "
+            "('over', 3, 'data', 'fraud_score', now(), now(), 0.4, 900, 'Moved')"
+        )
         try:
             assert _alerts(empty_warehouse) == {
                 ("anomaly", "warning", "ProcessorB"),
+                ("drift", "warning", "risk_scoring_model"),
                 ("approval_rate", "critical", "all"),
                 ("dead_letters", "warning", "all"),
             }
@@ -165,6 +171,7 @@ def test_alerts_tell_what_is_out_of_bounds_now(empty_warehouse: Warehouse) -> No
             assert ("freshness", "critical", "all") in _alerts(empty_warehouse)
         finally:
             admin.execute("delete from ops.anomalies")
+            admin.execute("delete from ops.drift")
             admin.execute("delete from ops.batches where query = 'alerts'")
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from ml.datasets.examples import Examples, divide, folds, ripe
+from ml.datasets.examples import Examples, divide, folds, ripe, timely
 from ml.errors import MlError
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
@@ -45,10 +45,27 @@ def test_hours_are_counted_from_the_first() -> None:
     assert examples().hours[[0, 2, 3, 49]].tolist() == [0, 0, 1, 23]
 
 
+def test_clocks_that_are_wrong_by_years_do_not_stretch_the_time_that_is_divided() -> None:
+    rows = examples().rows
+    wrong = pa.array([datetime(1970, 1, 1, tzinfo=UTC), datetime(2199, 1, 1, tzinfo=UTC)], pa.timestamp("us", "UTC"))
+    with_wrong = Examples(pa.concat_tables([rows, pa.table({"at": wrong, "label": [1, 0]})]))
+    with pytest.raises(MlError):
+        divide(with_wrong, delay_days=7)
+    assert timely(with_wrong).rows.equals(rows)
+    assert timely(Examples(rows.slice(0, 1))).count == 1
+
+
 def test_too_little_is_refused_with_numbers() -> None:
     with pytest.raises(MlError, match="There are 400 rows with ripe labels; 500 are needed"):
         divide(examples(days=8), delay_days=0)
     with pytest.raises(MlError, match="one class only"):
         divide(examples(positive_every=10**6).where(np.arange(2000) > 0), delay_days=0)
+    with pytest.raises(MlError, match=r"0 rows with ripe labels.*ML_LABEL_DELAY_DAYS"):
+        divide(ripe(examples(days=1), 7.0).where(np.zeros(0, dtype=bool)), delay_days=7)
     with pytest.raises(MlError, match="5 rows of class 1; 25 are needed"):
         divide(examples(positive_every=300), delay_days=0)
+
+
+def test_a_class_that_is_not_there_at_all_is_named() -> None:
+    with pytest.raises(MlError, match="training period holds 0 rows of class HIGH"):
+        divide(examples(), delay_days=0, classes=("LOW", "MEDIUM", "HIGH"))

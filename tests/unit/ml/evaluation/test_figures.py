@@ -36,6 +36,14 @@ def test_cards_are_counted_once_a_day() -> None:
     assert (found, most) == (0.5, 0.5)
 
 
+def test_rows_without_a_card_are_of_no_card() -> None:
+    at = np.array(["2026-03-01T00", "2026-03-01T01", "2026-03-01T02"], dtype="datetime64[us]")
+    score, positive = np.array([0.9, 0.8, 0.7]), np.array([True, True, False])
+    assert of.precision_at_cards(score, positive, [None, "a", "b"], at, cards=1) == (1.0, 1.0)
+    assert of.precision_at_cards(score, positive, [None, "b", "a"], at, cards=2) == (0.5, 0.5)
+    assert all(np.isnan(of.precision_at_cards(score, positive, [None] * 3, at)))
+
+
 def test_cost_counts_missed_frauds_and_false_alarms() -> None:
     costs = Costs(margin_share=0.2, fraud_loss_share=1.0, chargeback_usd=15.0, false_alarm_usd=5.0)
     score, positive, amount = np.array([0.9, 0.2, 0.9]), np.array([True, True, False]), np.array([10.0, 100.0, 50.0])

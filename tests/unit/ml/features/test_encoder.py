@@ -99,3 +99,24 @@ def test_a_request_is_refused_with_the_reason() -> None:
     assert amount.refusal(-1) == "amount must be at least 0, not -1"
     assert amount.refusal(3) is None
     assert FRAUD.field("country").refusal(None) is None
+
+
+def test_the_rate_of_a_rare_name_does_not_tell_the_label_of_its_own_row() -> None:
+    random = np.random.default_rng(6)
+    positive = (random.random(4000) < 0.3).astype(np.float64)
+    columns = {"card_bin": [str(one) for one in random.integers(0, 2000, 4000)], "decline_reason": ["other"] * 4000}
+    encoder = Encoder.learn(RETRY, columns, positive)
+    telling, fair = encoder.matrix(columns)[:, -1], encoder.training_matrix(columns, positive)[:, -1]
+    assert np.corrcoef(telling, positive)[0, 1] > 0.5
+    assert abs(np.corrcoef(fair, positive)[0, 1]) < 0.06
+
+
+def test_rates_of_frequent_names_are_those_that_serving_uses() -> None:
+    random = np.random.default_rng(6)
+    names = random.choice(["400000", "500000"], 6000)
+    positive = (random.random(6000) < np.where(names == "400000", 0.2, 0.6)).astype(np.float64)
+    columns = {"card_bin": names.tolist(), "decline_reason": ["other"] * 6000}
+    encoder = Encoder.learn(RETRY, columns, positive)
+    served, trained = encoder.matrix(columns), encoder.training_matrix(columns, positive)
+    assert np.array_equal(served[:, :-1], trained[:, :-1])
+    assert np.abs(served[:, -1] - trained[:, -1]).max() < 0.03

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from ml.watching.figures import off_calibration, stability, worse_loss
+from ml.watching.figures import off_calibration, rarity, stability, worse_loss
 
 EVEN = np.full(10, 0.1)
 
@@ -29,6 +29,20 @@ def test_small_samples_are_not_far_by_chance() -> None:
     assert np.mean([one.value for one in draws]) < 0.01
     assert max(one.value for one in draws) < 0.1
     assert np.mean([one.chance < 0.01 for one in draws]) == pytest.approx(0.01, abs=0.012)
+
+
+def test_what_is_rare_is_far_when_it_multiplies_and_the_index_hardly_moves() -> None:
+    assert rarity(0.01, 40, 500, 10_000).value == pytest.approx(math.log(40.5 / 5.5))
+    assert rarity(0.01, 40, 500, 10_000).chance < 1e-12
+    assert stability(np.array([0.99, 0.01]), [470, 30], 10_000).value < 0.15
+    assert rarity(0.01, 0, 50_000, 100_000).chance < 1e-12, "none at all is far too"
+
+
+def test_what_is_rare_moves_by_chance_as_often_as_is_said() -> None:
+    random = np.random.default_rng(4)
+    before, now = random.poisson(100, 4000), random.poisson(20, 4000)
+    found = [rarity(one / 10_000, int(other), 2000, 10_000).chance for one, other in zip(before, now, strict=True)]
+    assert 0.5 * 0.02 < np.mean(np.array(found) < 0.02) <= 0.02 + 0.007
 
 
 def test_a_value_that_was_never_seen_is_a_finite_distance() -> None:

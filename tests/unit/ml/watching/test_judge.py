@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 
 from ml.policy import watching
-from ml.watching.hours import Hour
+from ml.watching.hours import Hour, Outcomes
 from ml.watching.judge import Finding, judge, looks
-from ml.watching.reference import Reference
+from ml.watching.reference import RARE, SCORE, Reference
 from tests.unit.ml.watching.world import World
 
 POLICY = watching()
@@ -60,6 +60,27 @@ def test_requests_that_changed_are_drift_with_a_reason_and_an_end(world: World, 
     assert 0 < score.ended - hours[24].number <= 8
     assert ("prediction", "score") in found
     assert ("data", "merchant_segment") not in found
+
+
+def test_a_rare_outcome_that_is_expected_more_often_is_seen_and_ends(world: World, reference: Reference) -> None:
+    """As in a burst of fraud: few answers in all, and many times as many as before."""
+    asks_for_fraud = replace(reference, performance=replace(reference.performance, observed=0.01), model="any of two")
+    places = asks_for_fraud.rare_places
+    assert reference.counts[SCORE].sum(axis=0)[list(places)].sum() == pytest.approx(0.01 * reference.rows, rel=0.3)
+
+    def burst(hour: Hour) -> Hour:
+        counts = list(hour.counts[SCORE])
+        counts[places[0]] += hour.rows // 15
+        return replace(hour, counts={**hour.counts, SCORE: counts})
+
+    quiet = [replace(one, outcomes=Outcomes()) for one in world.hours(reference, 3)]
+    hours = [*quiet[:24], *map(burst, quiet[24:36]), *quiet[36:]]
+    (found,) = follow(asks_for_fraud, hours)
+    assert found.key == ("prediction", RARE)
+    assert 0 <= found.started - hours[24].number <= 6
+    assert found.ended is not None
+    assert "answers that expect the rarer outcome" in found.reason
+    assert follow(asks_for_fraud, quiet) == []
 
 
 def test_the_reason_names_what_moved(world: World, reference: Reference) -> None:
