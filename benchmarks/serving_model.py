@@ -40,10 +40,12 @@ def make(folder: Path) -> None:
         write_month(Month(date(2026, 3, 13), days=12, purchases_per_day=1500, customers=1500), lake, _say)
     divided = divide(sets.read(FRAUD.model, LakeSource(str(lake)), 1.0).examples, 1.0)
     _say("trains gradient boosting")
-    encoder = Encoder.learn(FRAUD, divided.training.columns, positives(divided.training.label))
-    matrix = encoder.matrix(divided.training.columns)
+    classes = CLASSES[FRAUD.model]
+    positive = positives(divided.training.label, len(classes))
+    encoder = Encoder.learn(FRAUD, divided.training.columns, positive)
+    matrix = encoder.training_matrix(divided.training.columns, positive)
     estimator = fit(BOOSTING, BOOSTING.settings[-1], matrix, divided.training.label)
-    model = ServedModel(FRAUD.model, encoder, BOOSTING.serve(estimator), CLASSES[FRAUD.model], 0.5)
+    model = ServedModel(FRAUD.model, encoder, BOOSTING.serve(estimator), classes, 0.5)
     rows = _complete(divided.test)
     form = folder / "form"
     model.save(form)

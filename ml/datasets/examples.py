@@ -140,7 +140,7 @@ def _require_classes(period: str, rows: Examples, delay_days: float, classes: Se
         raise MlError(f"The {period} period knows one class only: there is nothing to tell apart.")
     if counts.min() < split().least_of_a_class:
         raise MlError(
-            f"The {period} period holds {counts.min()} rows of class {classes[counts.argmin()]}; "
+            f"The {period} period holds {counts.min()} rows of class {classes[int(counts.argmin())]}; "
             f"{split().least_of_a_class} are needed. Give more days, or wait for more labels."
         )
 

@@ -90,7 +90,7 @@ class LakeSource:
         """One purchase in how many is read."""
         if self.most_rows is None:
             return 1
-        rows = _recent(self._open(TABLES["payments"]).to_pyarrow_dataset(), self._first_day()).count_rows()
+        rows: int = _recent(self._open(TABLES["payments"]).to_pyarrow_dataset(), self._first_day()).count_rows()
         return max(1, math.ceil(rows / self.most_rows))
 
     def _open(self, name: str) -> DeltaTable:
