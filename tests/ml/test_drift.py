@@ -12,18 +12,18 @@ from ml.datasets.examples import Examples
 from ml.datasets.source import LakeSource
 from ml.policy import watching
 from ml.training import reference
-from ml.training.candidates import LOGISTIC
+from ml.training.candidates import FOREST, LOGISTIC, Candidate
 from ml.training.run import train
 from ml.training.trained import Trained
 from ml.watching.hours import Hour, Outcomes
 from ml.watching.judge import Finding, judge, looks
-from ml.watching.reference import Reference
+from ml.watching.reference import RARE, Reference
 from ml.world.month import Month, write_month
 from producer.incidents import parse_incident
-from tests.ml.conftest import APPROVAL, quiet
+from tests.ml.conftest import APPROVAL, FRAUD, quiet
 
 TRAINING_DAYS, QUIET_DAYS = 10, 7
-INCIDENTS = {"processor_drop": 17, "issuer_outage": 19}
+INCIDENTS = {"processor_drop": 17, "issuer_outage": 19, "fraud_burst": 21}
 """By the day on which each begins; it lasts for a day, for so few purchases fill a window in ten hours."""
 DAY = np.timedelta64(1, "D")
 
@@ -45,15 +45,30 @@ class Followed:
 
 
 @pytest.fixture(scope="module")
-def followed(tmp_path_factory: pytest.TempPathFactory) -> Followed:
+def weeks(tmp_path_factory: pytest.TempPathFactory) -> LakeSource:
+    """Ten days to learn from, a quiet week, and incidents."""
     lake = tmp_path_factory.mktemp("weeks") / "lake"
     incidents = tuple(parse_incident(f"{name}:at={24 * day}h,for=24h") for name, day in INCIDENTS.items())
-    month = Month(date(2026, 3, 24), days=22, purchases_per_day=1200, customers=1200, seed=41, incidents=incidents)
+    month = Month(date(2026, 3, 25), days=23, purchases_per_day=1200, customers=1200, seed=41, incidents=incidents)
     write_month(month, lake, quiet)
-    data = sets.read(APPROVAL, LakeSource(str(lake)), 0.0)
+    return LakeSource(str(lake))
+
+
+@pytest.fixture(scope="module")
+def followed(weeks: LakeSource) -> Followed:
+    return _followed(weeks, APPROVAL, LOGISTIC)
+
+
+@pytest.fixture(scope="module")
+def followed_fraud(weeks: LakeSource) -> Followed:
+    return _followed(weeks, FRAUD, FOREST)
+
+
+def _followed(weeks: LakeSource, model: str, candidate: Candidate) -> Followed:
+    data = sets.read(model, weeks, 0.0)
     turn = data.examples.at.min() + TRAINING_DAYS * DAY
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("ml.training.run.CANDIDATES", {APPROVAL: (LOGISTIC,)})
+        patch.setattr("ml.training.run.CANDIDATES", {model: (candidate,)})
         trained = train(replace(data, examples=data.examples.where(data.examples.at < turn)), 0.0, quiet)
     taken = Reference.from_json(reference.take(trained).to_json())
     hours = _hours(trained, taken, data.examples.where(data.examples.at >= turn))
@@ -64,12 +79,22 @@ def test_a_quiet_week_raises_nothing(followed: Followed) -> None:
     assert followed.began(0, TRAINING_DAYS + QUIET_DAYS) == {}
 
 
-@pytest.mark.parametrize(("name", "day"), INCIDENTS.items())
-def test_an_incident_is_seen_and_ends(followed: Followed, name: str, day: int) -> None:
-    found = followed.began(day, day + 1.5)
+@pytest.mark.parametrize("name", ["processor_drop", "issuer_outage"])
+def test_an_incident_is_seen_and_ends(followed: Followed, name: str) -> None:
+    found = followed.began(INCIDENTS[name], INCIDENTS[name] + 1.5)
     assert ("performance", "calibration") in found
     assert ("data", "previous_decline_reason") in found
     assert all(one.ended is not None for one in found.values())
+
+
+def test_a_quiet_week_raises_no_fraud(followed_fraud: Followed) -> None:
+    assert followed_fraud.began(0, TRAINING_DAYS + QUIET_DAYS) == {}
+
+
+def test_a_burst_of_fraud_is_seen_by_the_answers_and_ends(followed_fraud: Followed) -> None:
+    found = followed_fraud.began(INCIDENTS["fraud_burst"], INCIDENTS["fraud_burst"] + 1.0)
+    assert ("prediction", RARE) in found
+    assert found["prediction", RARE].ended is not None
 
 
 def _hours(trained: Trained, taken: Reference, later: Examples) -> list[Hour]:
@@ -81,7 +106,8 @@ def _hours(trained: Trained, taken: Reference, later: Examples) -> list[Hour]:
 def _hour(trained: Trained, taken: Reference, number: int, rows: Examples) -> Hour:
     answers = trained.served.probabilities(rows.columns)[:, -1]
     outcomes = rows.label == 1
-    losses = -np.log(np.where(outcomes, answers, 1 - answers))
+    certain = np.clip(answers, 1e-6, 1 - 1e-6)
+    losses = -np.log(np.where(outcomes, certain, 1 - certain))
     sums = Outcomes(
         rows.count,
         float(answers.sum()),
