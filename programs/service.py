@@ -11,6 +11,8 @@ from prometheus_client import start_http_server
 from pydantic import ValidationError
 from pydantic_settings import BaseSettings
 
+from programs.memory import giving_back
+
 Settings = TypeVar("Settings", bound=BaseSettings)
 
 
@@ -36,7 +38,8 @@ def run_until_signal(run: Callable[[], None], stop: Callable[[], None], metrics_
             start_http_server(metrics_port)
         except OSError as error:
             raise failure(f"port {metrics_port} for metrics cannot be used: {error}") from None
-    run()
+    with giving_back():
+        run()
 
 
 def pause_of(text: str, option: str = "--every") -> float:
