@@ -156,7 +156,7 @@ def _stream(site: Site) -> Service:
 
 
 def _lake_env(site: Site) -> dict[str, str]:
-    """Where the lake is, and allocators that give back what a commit needed: docs/adr/0002.
+    """Where the lake is, and allocators that give back what a commit needed: docs/adr/0015.
 
     Left alone, the C library and delta-rs keep an arena for each of many threads, and one after another fills.
     """

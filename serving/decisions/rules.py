@@ -33,7 +33,7 @@ class Auth:
     review_risk_tiers: frozenset[str]
     least_approval: float
     fraud_rule_levels: Mapping[str, str]
-    without_model: str = "approve"
+    without_model: str
 
 
 @dataclass(frozen=True)
