@@ -158,12 +158,13 @@ def _stream(site: Site) -> Service:
 def _lake_env(site: Site) -> dict[str, str]:
     """Where the lake is, and allocators that give back what a commit needed: docs/adr/0015.
 
-    Left alone, the C library and delta-rs keep an arena for each of many threads, and one after another fills.
+    Left alone, the C library, delta-rs and Arrow keep what each of many threads freed, and one after another fills.
     """
     return {
         "LAKE_URI": str(site.lake),
         "MALLOC_ARENA_MAX": "2",
         "MALLOC_MMAP_THRESHOLD_": "262144",
+        "ARROW_DEFAULT_MEMORY_POOL": "system",
         "_RJEM_MALLOC_CONF": "narenas:2,dirty_decay_ms:1000,muzzy_decay_ms:0",
     }
 
