@@ -5,7 +5,6 @@ the open loop a request's time counts from when it was due, so that a stall is n
 waited behind it (coordinated omission).
 """
 
-import argparse
 import asyncio
 import json
 import re
@@ -14,10 +13,11 @@ from collections import Counter, deque
 from collections.abc import Sequence
 from itertools import cycle
 from pathlib import Path
-from typing import cast
+from typing import Annotated, cast
 from urllib.parse import urlparse
 
 import numpy as np
+import typer
 import uvloop
 
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
@@ -155,19 +155,17 @@ async def run(url: str, bodies: Sequence[bytes], seconds: float, connections: in
     return load.figures()
 
 
-def main() -> None:
-    """Parse the command line, ask, print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("url")
-    parser.add_argument("--bodies", type=Path, required=True, help="a JSON document per line, taken in turn")
-    parser.add_argument("--seconds", type=float, default=30.0)
-    parser.add_argument("--connections", type=int, default=32)
-    parser.add_argument("--rate", type=float, default=0.0, help="requests per second; 0: as many as are answered")
-    given = parser.parse_args()
-    bodies = given.bodies.read_bytes().splitlines()
-    found = uvloop.run(run(given.url, bodies, given.seconds, given.connections, given.rate))
-    print(json.dumps(found))
+def main(
+    url: str,
+    bodies: Annotated[Path, typer.Option(help="A JSON document per line, taken in turn.")],
+    seconds: Annotated[float, typer.Option(min=0)] = 30.0,
+    connections: Annotated[int, typer.Option(min=1)] = 32,
+    rate: Annotated[float, typer.Option(min=0, help="Requests per second; 0: as many as are answered.")] = 0.0,
+) -> None:
+    """Ask, and print what came back as JSON."""
+    documents = bodies.read_bytes().splitlines()
+    typer.echo(json.dumps(uvloop.run(run(url, documents, seconds, connections, rate))))
 
 
 if __name__ == "__main__":
-    main()
+    typer.run(main)

@@ -1,7 +1,10 @@
-"""How much processor time each part of the platform used, seen from outside."""
+"""How much processor time and memory each part of the platform uses, seen from outside."""
 
+import re
+import subprocess
 from collections import defaultdict
 from collections.abc import Iterable
+from pathlib import Path
 
 import psutil
 
@@ -12,6 +15,9 @@ Cpu = dict[str, float]
 """Processor seconds since the start of each part, by its name."""
 
 OTHERS = "other programs"
+_MIB = 2**20
+_OLD_GENERATION = re.compile(r"ParOldGen +total \d+K, used (\d+)K")
+_JVM_SECONDS = 30
 
 
 def cpu_seconds(platform: Platform, names: Iterable[str]) -> Cpu:
@@ -44,10 +50,47 @@ def between(before: Cpu, after: Cpu) -> Cpu:
     return dict(sorted(spent.items(), key=lambda item: -item[1]))
 
 
+def memory_mib(platform: Platform, names: Iterable[str]) -> dict[str, float]:
+    """Resident memory of services now, by the same parts; pages that processes share are divided among them."""
+    used: dict[str, float] = defaultdict(float)
+    for name in names:
+        if platform.is_running(name):
+            for process in family_of(platform.pid(name)):
+                try:
+                    used[_part(name, process)] += process.memory_full_info().pss / _MIB
+                except psutil.NoSuchProcess:
+                    continue
+    return dict(used)
+
+
+def live_heap_mib(platform: Platform, name: str) -> float | None:
+    """What a full collection leaves in the heap of a service's JVM, which it makes; None where there is no JDK's jcmd.
+
+    A heap of fixed size says nothing by the memory it takes: only what is alive in it tells whether it leaks.
+    """
+    java = next(process for process in family_of(platform.pid(name)) if process.name() == "java")
+    jcmd = Path(java.exe()).with_name("jcmd")
+    if not jcmd.exists():
+        return None
+    told = ""
+    for command in ("GC.run", "GC.heap_info"):
+        done = subprocess.run(
+            [str(jcmd), str(java.pid), command], capture_output=True, text=True, timeout=_JVM_SECONDS, check=True
+        )
+        told = done.stdout
+    found = _OLD_GENERATION.search(told)
+    if found is None:
+        raise RuntimeError(f"the JVM of {name} tells its heap in words that are not known here: {told}")
+    return int(found[1]) / 1024
+
+
 def _used(service: str, process: psutil.Process) -> tuple[str, float]:
     try:
-        times, is_java = process.cpu_times(), process.name() == "java"
+        part, times = _part(service, process), process.cpu_times()
     except psutil.NoSuchProcess:
         return service, 0.0
-    label = f"{service} {'JVM' if is_java else 'driver'}" if service == "stream" else service
-    return label, times.user + times.system + times.children_user + times.children_system
+    return part, times.user + times.system + times.children_user + times.children_system
+
+
+def _part(service: str, process: psutil.Process) -> str:
+    return f"{service} {'JVM' if process.name() == 'java' else 'driver'}" if service == "stream" else service

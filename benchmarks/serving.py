@@ -5,7 +5,6 @@ a steady rate. The server is tied to one core, what asks it to another; the plat
 record.
 """
 
-import argparse
 import json
 import os
 import shutil
@@ -18,10 +17,11 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import httpx
 import psutil
+import typer
 
 from benchmarks.report import Reference, Result, destination, load_average, table, write
 from local.environments import ensure
@@ -34,6 +34,7 @@ from serving.decisions.cache import Cache
 from serving.decisions.registry import Registered
 
 MODEL = "fraud_detection_model"
+OURS, FLOOR = "this API", "raw ASGI hello world"
 WARM_UP_S, DRAIN_S = 5.0, 3.0
 CONNECTIONS = 32
 RATE = 1_000.0
@@ -94,13 +95,13 @@ def _api(platform: Platform, made: Path) -> Variant:
         "API_PORT": str(port),
     }
     command = [sys.executable, "-m", "serving"]
-    return Variant("this API", command, port, "/predict", "/health/live", made / "rows.jsonl", env)
+    return Variant(OURS, command, port, "/predict", "/health/live", made / "rows.jsonl", env)
 
 
 def _hello(made: Path) -> Variant:
     port = _free_port()
     command = [sys.executable, "-m", "benchmarks.hello", str(port)]
-    return Variant("raw ASGI hello world", command, port, "/", "/", made / "rows.jsonl")
+    return Variant(FLOOR, command, port, "/", "/", made / "rows.jsonl")
 
 
 def _rivals(made: Path) -> list[Variant | Absent]:
@@ -245,7 +246,8 @@ def _started(variant: Variant) -> Iterator[psutil.Process]:
         _wait_until_ready(variant, popen, log)
         yield process
     finally:
-        os.killpg(popen.pid, signal.SIGTERM)
+        with suppress(ProcessLookupError):
+            os.killpg(popen.pid, signal.SIGTERM)
         try:
             popen.wait(10)
         except subprocess.TimeoutExpired:
@@ -315,6 +317,8 @@ def run(seconds: float, folder: Path) -> dict[str, Any]:
                 try:
                     found[variant.name] = measure(variant, seconds)
                 except LocalError as error:
+                    if variant.name in (OURS, FLOOR):
+                        raise
                     print(error, file=sys.stderr)
                     found[variant.name] = {"skipped": str(error).splitlines()[0]}
             time.sleep(DRAIN_S)
@@ -330,8 +334,15 @@ def text(found: Mapping[str, Any]) -> list[str]:
         for name, loops in found.items() for loop, one in loops.items()
         if isinstance(one, dict) and one["answered"]
     ]  # fmt: skip
+    compared = ratios(found)
+    best = compared.get("requests_per_s_to_best_other")
     head = ["", "load", "requests/s", "p50 ms", "p95 ms", "p99 ms", "CPU ms/request", "PSS MB", "errors"]
     skipped = [f"- {name}: not measured, {loops['skipped']}" for name, loops in found.items() if "skipped" in loops]
+    skipped += [
+        f"- {name}: no request of the {loop.replace('_', ' ')} was answered, {one['errors']}"
+        for name, loops in found.items() for loop, one in loops.items()
+        if isinstance(one, dict) and not one["answered"]
+    ]  # fmt: skip
     return [
         "# Serving one decision",
         "",
@@ -341,39 +352,52 @@ def text(found: Mapping[str, Any]) -> list[str]:
         "",
         *table(head, [[str(cell) if isinstance(cell, float) and cell < 1 else cell for cell in row] for row in rows]),
         "",
-        *skipped,
+        f"This API answers {compared['requests_per_s']:.2f} as many as the bare server"
+        + (f", and {best:.0f} times as many as the best of the others." if best else "."),
         "",
+        *([*skipped, ""] if skipped else []),
         "The server is tied to one core. The load comes from an asyncio client on another core, which Postgres and",
         "Kafka share: at the rates of the bare server the client is the limit, so compare CPU per request. In the open",
         "loop a request's time counts from when it was due.",
     ]  # fmt: skip
 
 
-def main() -> None:
-    """Parse the command line, measure, write the result."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seconds", type=float, default=30.0, help="of each window; fewer than 30 are a trial")
-    parser.add_argument("--folder", type=Path, help="keeps the model between runs")
-    given = parser.parse_args()
-    folder = given.folder or Path(tempfile.mkdtemp(prefix="serving-"))
+def ratios(found: Mapping[str, Any]) -> dict[str, float]:
+    """This API beside the floor, and beside the best of the others that answered."""
+    ours, floor = (found[name]["closed_loop"] for name in (OURS, FLOOR))
+    closed = [
+        loops["closed_loop"] for name, loops in found.items() if name not in (OURS, FLOOR) and "skipped" not in loops
+    ]
+    others = [one["requests_per_s"] for one in closed if one["answered"]]
+    return {
+        "requests_per_s": ours["requests_per_s"] / floor["requests_per_s"],
+        "cpu_of_floor": floor["cpu_ms_per_request"] / ours["cpu_ms_per_request"],
+        **({"requests_per_s_to_best_other": ours["requests_per_s"] / max(others)} if others else {}),
+    }
+
+
+def main(
+    seconds: Annotated[float, typer.Option(min=1, help="Of each window; fewer than 30 are a trial.")] = 30.0,
+    folder: Annotated[Path | None, typer.Option(help="Where the model is kept between runs.")] = None,
+) -> None:
+    """Ask this API, the floor and the others in turn, and write the result."""
+    made = folder or Path(tempfile.mkdtemp(prefix="serving-"))
     before = load_average()
-    found = run(given.seconds, folder)
-    ours, floor = (found[name]["closed_loop"] for name in ("this API", "raw ASGI hello world"))
+    found = run(seconds, made)
+    floor = found[FLOOR]["closed_loop"]
     result = Result(
         name="serving",
-        settings={"seconds": given.seconds, "connections": CONNECTIONS, "client": "asyncio, benchmarks/http_load.py"},
+        settings={"seconds": seconds, "connections": CONNECTIONS, "client": "asyncio, benchmarks/http_load.py"},
         metrics=found,
         reference=Reference("raw ASGI hello world under the same server", {"requests_per_s": floor["requests_per_s"]}),
-        ratio={
-            "requests_per_s": ours["requests_per_s"] / floor["requests_per_s"],
-            "cpu_of_floor": floor["cpu_ms_per_request"] / ours["cpu_ms_per_request"],
-        },
+        ratio=ratios(found),
         load_average={"before": before, "after": load_average()},
     )
-    print(write(result, text(found), destination(given.seconds >= 30)))
-    if given.folder is None:
-        shutil.rmtree(folder)
+    readable = write(result, text(found), destination(seconds >= 30))
+    typer.echo(f"{readable.read_text()}\nwritten to {readable}")
+    if folder is None:
+        shutil.rmtree(made)
 
 
 if __name__ == "__main__":
-    main()
+    typer.run(main)

@@ -13,7 +13,6 @@ from typing import Annotated, Any
 
 import httpx
 import numpy as np
-import psutil
 import psycopg
 import pyarrow as pa
 import typer
@@ -22,11 +21,10 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from benchmarks import plots
 from benchmarks.drain import SIDE_SERVICES
-from benchmarks.processes import Cpu, between, cpu_seconds
+from benchmarks.processes import Cpu, between, cpu_seconds, live_heap_mib, memory_mib
 from benchmarks.report import Reference, Result, destination, load_average, percentiles, table, write
 from local.platform import Platform
 from local.ports import Ports
-from local.process import family_of
 from local.services import producer
 from tests.e2e import oracle
 
@@ -36,7 +34,6 @@ SETTLED_MINUTES = 10.0
 
 SAMPLE_EVERY_S = 15.0
 RIGHT_WITHIN_S = 600.0
-MIB = 2**20
 SERVICES = ("postgres", "kafka", "registry", "stream", "api", "dbt-repeatedly", "producer", *SIDE_SERVICES)
 
 
@@ -46,7 +43,7 @@ class Sample:
 
     minute: float
     memory_mib: dict[str, float]
-    """Resident memory by service, with all it started; pages that processes share are divided among them."""
+    """Resident memory by part of the platform."""
     files: dict[str, int]
     """Data files by table of the lake."""
     lag: int
@@ -62,6 +59,8 @@ class Soak:
     """Per batch of the money: minute of its commit, and seconds since the commit before."""
     cores: Cpu = field(default_factory=dict)
     """By part; the stream has two."""
+    live_heap_mib: list[float | None] = field(default_factory=list)
+    """Of the stream: once it had settled, and at the end."""
     wrong: dict[str, str] = field(default_factory=dict)
     purchases: int = 0
     restarts: int = 0
@@ -100,8 +99,11 @@ def soak(platform: Platform, rate: int, minutes: float) -> Soak:
     platform.start_service(producer(platform.site, "producer", "simulate", *arguments))
     seen, began = Soak(), time.time()
     used = cpu_seconds(platform, SERVICES)
+    settled = min(SETTLED_MINUTES, minutes / 2)
     while (minute := (time.time() - began) / 60) < minutes:
         seen.samples.append(_sample(platform, minute))
+        if minute >= settled and not seen.live_heap_mib:
+            seen.live_heap_mib.append(live_heap_mib(platform, "stream"))
         if len(seen.samples) % 20 == 1:
             typer.echo(_line(seen.samples[-1]))
         time.sleep(SAMPLE_EVERY_S)
@@ -109,6 +111,7 @@ def soak(platform: Platform, rate: int, minutes: float) -> Soak:
     seen.cores = {part: seconds / (time.time() - began) for part, seconds in spent.items()}
     if not platform.is_running("producer"):
         raise RuntimeError(f"the producer ended early, see {platform.log('producer')}")
+    seen.live_heap_mib.append(live_heap_mib(platform, "stream"))
     platform.stop("producer")
     seen.restarts = sum(platform.restarts(name) for name in SERVICES)
     seen.batches = _batches(platform, began)
@@ -134,6 +137,7 @@ def summarise(seen: Soak, rate: int, minutes: float, load: dict[str, float]) -> 
             "restarts": seen.restarts,
             "memory_mib_at_the_end": {name: round(settled[-1].memory_mib[name]) for name in names},
             "memory_growth_mib_per_hour": {name: _growth(settled, name) for name in names},
+            "stream_live_heap_mib": seen.live_heap_mib,
             "most_files": {name: max(one.files.get(name, 0) for one in seen.samples) for name in settled[-1].files},
             "files_at_the_end": settled[-1].files,
             "most_lag_messages": max(one.lag for one in settled),
@@ -154,18 +158,7 @@ def _growth(samples: list[Sample], name: str) -> float:
 
 
 def _sample(platform: Platform, minute: float) -> Sample:
-    memory = {name: _memory(platform, name) for name in SERVICES if platform.is_running(name)}
-    return Sample(minute, memory, _files(platform.site.lake), _lag(platform))
-
-
-def _memory(platform: Platform, name: str) -> float:
-    total = 0
-    for process in family_of(platform.pid(name)):
-        try:
-            total += process.memory_full_info().pss
-        except psutil.NoSuchProcess:
-            continue
-    return total / MIB
+    return Sample(minute, memory_mib(platform, SERVICES), _files(platform.site.lake), _lag(platform))
 
 
 def _files(lake: Path) -> dict[str, int]:
@@ -213,7 +206,7 @@ def _line(sample: Sample) -> str:
 def _text(result: Result, seen: Soak) -> list[str]:
     metrics: dict[str, Any] = result.metrics
     memory = [
-        [name, used, metrics["memory_growth_mib_per_hour"][name], f"{_cores(metrics['cores_used'], name):.2f}"]
+        [name, used, metrics["memory_growth_mib_per_hour"][name], f"{metrics['cores_used'].get(name, 0.0):.2f}"]
         for name, used in metrics["memory_mib_at_the_end"].items()
     ]
     files = [[name, most, metrics["files_at_the_end"][name]] for name, most in metrics["most_files"].items()]
@@ -233,14 +226,19 @@ def _text(result: Result, seen: Soak) -> list[str]:
         *table(["service", "MiB at the end", "MiB per hour", "cores"], memory),
         "",
         f"Growth is the slope after the first {result.settings['settled_after_minutes']:.0f} minutes. Pages that "
-        "processes share are divided among them.",
+        f"processes share are divided among them. {_heap(*metrics['stream_live_heap_mib'])}",
         "",
         *table(["table of the lake", "most files", "files at the end"], files),
     ]
 
 
-def _cores(used: dict[str, float], service: str) -> float:
-    return sum(cores for part, cores in used.items() if part.removesuffix(" JVM").removesuffix(" driver") == service)
+def _heap(settled: float | None, ended: float | None) -> str:
+    if settled is None or ended is None:
+        return "The heap was not looked into: there is no jcmd beside the Java that runs."
+    return (
+        "The heap of the stream's JVM is touched whole from the start. After a full collection "
+        f"{settled:.0f} MiB of it were in use when growth began to count, {ended:.0f} at the end."
+    )
 
 
 def _report(name: str, seconds: float) -> None:

@@ -71,8 +71,8 @@ def _configuration(settings: StreamSettings) -> dict[str, str]:
         **_cluster(settings),
         "spark.jars": jar_list(settings.jars_dir),
         "spark.driver.memory": settings.driver_memory,
-        # All of the heap from the start: as much memory in the first minute as after a week.
-        "spark.driver.extraJavaOptions": f"-Xms{settings.driver_memory} {JVM_OPTIONS}",
+        # All of the heap from the start, and touched: as much memory in the first minute as after a week.
+        "spark.driver.extraJavaOptions": f"-Xms{settings.driver_memory} -XX:+AlwaysPreTouch {JVM_OPTIONS}",
         "spark.executor.extraJavaOptions": JVM_OPTIONS,
         "spark.driver.maxResultSize": "0",
         "spark.ui.enabled": str(settings.ui_port > 0).lower(),
