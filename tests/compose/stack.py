@@ -17,7 +17,7 @@ from local.ports import Ports, variable
 ROOT = Path(__file__).parents[2]
 PROJECT = "payments-intelligence-test"
 START_SECONDS = 600
-_CHOSEN = {"SIMULATE_RATE": 200, "COMPOSE_PROFILES": "simulate,models"}
+_CHOSEN = {"SIMULATE_RATE": 200}
 
 
 class StackError(AssertionError):

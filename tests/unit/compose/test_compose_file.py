@@ -13,7 +13,7 @@ REFERENCE = re.compile(r"(?<!\$)\$\{([A-Z0-9_]+)(?::([-?])([^}]*))?\}")
 BUDGET_MIB = 7_680
 """What all limits may add up to, so that a machine of 8 GB carries the platform."""
 
-OPTIONAL = (["metrics"], ["cluster"], ["models"])
+OPTIONAL = (["metrics"], ["cluster"])
 """Profiles that nothing switches on by default."""
 
 Services = dict[str, Any]
