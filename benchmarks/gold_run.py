@@ -178,6 +178,10 @@ def _read_by_many(platform: Platform, plan: Plan, run: Run) -> None:
     seconds, spent = time.monotonic() - began, between(used, cpu_seconds(platform, SERVICES))
     run.cores = {name: round(of_part / seconds, 3) for name, of_part in spent.items()}
     run.streamed_per_s = round((_streamed(platform) - streamed) / seconds, 1)
+    if plan.beside_the_stream and run.streamed_per_s < STREAM_RATE / 2:
+        run.failures["stream"] = (
+            f"stored {run.streamed_per_s} payments/s beside the readers, of {STREAM_RATE:,} that came"
+        )
 
 
 def views(url: str, failures: dict[str, str]) -> Figures:
