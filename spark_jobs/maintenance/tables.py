@@ -19,7 +19,7 @@ from spark_jobs.object_store import storage_options
 LOG_FOLDER = "_delta_log"
 WRITER = WriterProperties(compression="ZSTD", compression_level=3, max_row_group_size=131_072)
 HOOKS = PostCommitHookProperties(create_checkpoint=True, cleanup_expired_logs=False)
-"""Maintenance cleans the log itself, see log.py."""
+"""Maintenance cleans the log itself, see vacuum.py."""
 
 _ATTEMPTS = 8
 

@@ -26,21 +26,14 @@ class LogFile:
 
 
 def vacuum(table: KeptTable, now: datetime) -> list[Work]:
-    """Delete files that left the table longer ago than its vacuum hours, what killed writers left behind, and old log.
+    """Delete files that no promised version needs, what killed writers left behind, and old log.
 
-    Repeating it does nothing more. It takes no file that a version within the promised hours needs.
+    Repeating it does nothing more. A file that left the table is safe for `log_hours` by its tombstone in the log, and
+    afterwards by the checkpoints that are kept: docs/adr/0016.
     """
     began = datetime.now(UTC)
     _promise(table)
-    hours = table.rules.vacuum_hours
-    if table.open().vacuum(hours, dry_run=True, full=True, enforce_retention_duration=False):
-        gone = table.commit(
-            lambda opened: opened.vacuum(
-                hours, dry_run=False, full=True, enforce_retention_duration=False, post_commithook_properties=HOOKS
-            )
-        )
-    else:
-        gone = []
+    gone = table.commit(lambda opened: _delete(opened, table, now))
     log = _thin_log(table, now)
     return [Work(table.name, VACUUM, began, files_before=len(gone) + log)] if gone or log else []
 
@@ -57,7 +50,7 @@ def superfluous(log: list[LogFile], rules: TableKeeping, now: datetime) -> list[
     if not bases:
         return []
     base = max(bases)
-    kept = _hourly(log, now - timedelta(hours=rules.vacuum_hours))
+    kept = {one.name for one in hourly(log, rules, now)}
     return sorted(
         (one for one in log if one.version < base and one.name not in kept), key=lambda one: (one.version, one.name)
     )
@@ -74,13 +67,29 @@ def log_files(table: KeptTable) -> list[LogFile]:
     ]
 
 
-def _hourly(log: list[LogFile], since: datetime) -> set[str]:
+def _delete(opened: DeltaTable, table: KeptTable, now: datetime) -> list[str]:
+    hours = table.rules.vacuum_hours
+    if not opened.vacuum(hours, dry_run=True, full=True, enforce_retention_duration=False):
+        return []
+    return opened.vacuum(
+        hours,
+        dry_run=False,
+        full=True,
+        enforce_retention_duration=False,
+        keep_versions=sorted(one.version for one in hourly(log_files(table), table.rules, now)),
+        post_commithook_properties=HOOKS,
+    )
+
+
+def hourly(log: list[LogFile], rules: TableKeeping, now: datetime) -> list[LogFile]:
+    """The last checkpoint of each hour of the last `vacuum_hours`."""
+    since = now - timedelta(hours=rules.vacuum_hours)
     newest = {
-        one.written_at.replace(minute=0, second=0, microsecond=0): one.name
+        one.written_at.replace(minute=0, second=0, microsecond=0): one
         for one in sorted(log, key=lambda one: one.version)
         if one.is_checkpoint and one.written_at >= since
     }
-    return set(newest.values())
+    return list(newest.values())
 
 
 def _thin_log(table: KeptTable, now: datetime) -> int:
@@ -102,9 +111,11 @@ def _thin_log(table: KeptTable, now: datetime) -> int:
 
 
 def _promise(table: KeptTable) -> None:
-    """Write the hours into the table: other writers' checkpoints forget files that left it longer ago than that."""
-    hours = f"interval {table.rules.vacuum_hours} hours"
-    wanted = {"delta.deletedFileRetentionDuration": hours, "delta.logRetentionDuration": hours}
+    """Write the hours into the table: by them the checkpoints of all writers forget files that left it."""
+    wanted = {
+        "delta.deletedFileRetentionDuration": f"interval {table.rules.log_hours} hours",
+        "delta.logRetentionDuration": f"interval {table.rules.vacuum_hours} hours",
+    }
 
     def promise(opened: DeltaTable) -> None:
         given = opened.metadata().configuration

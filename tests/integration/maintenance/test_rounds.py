@@ -124,6 +124,28 @@ def test_the_hourly_checkpoint_of_an_old_day_can_be_travelled_to(settings: Maint
     assert stored(lake, version=table.version()) == before
 
 
+def test_a_forgotten_file_stays_while_a_promised_checkpoint_needs_it(
+    settings: MaintenanceSettings, fill: Fill, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("spark_jobs.maintenance.tables.keeping", lambda name: replace(keeping(name), log_hours=0))
+    lake = Path(settings.lake_uri)
+    promised = fill(TODAY, 0, 12)
+    run(settings, "vacuum")
+    table = DeltaTable(str(lake / TABLE))
+    table.create_checkpoint()
+    age(lake / TABLE / "_delta_log", 48)
+    run(settings, "compact")
+    later = fill(TODAY, 12, 12)
+    run(settings, "compact")
+    DeltaTable(str(lake / TABLE)).create_checkpoint()
+    age(lake / TABLE / f"event_date={TODAY}", 24 * 365)
+    files = len(data_paths(lake))
+    run(settings, "vacuum")
+    assert files - len(data_paths(lake)) >= len(later)
+    assert stored(lake, version=table.version()) == promised
+    assert stored(lake) == [*promised, *later]
+
+
 @pytest.fixture
 def archived(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("spark_jobs.maintenance.tables.keeping", _archiving)
@@ -131,6 +153,10 @@ def archived(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def _archiving(name: str) -> TableKeeping:
     return replace(keeping(name), archive=True)
+
+
+def data_paths(lake: Path) -> set[Path]:
+    return set((lake / TABLE).rglob("*/*.parquet")) - set((lake / TABLE / "_delta_log").rglob("*"))
 
 
 def in_archive(settings: MaintenanceSettings) -> list[int]:
