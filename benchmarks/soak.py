@@ -137,6 +137,9 @@ def summarise(seen: Soak, rate: int, minutes: float, load: dict[str, float]) -> 
             "restarts": seen.restarts,
             "memory_mib_at_the_end": {name: round(settled[-1].memory_mib[name]) for name in names},
             "memory_growth_mib_per_hour": {name: _growth(settled, name) for name in names},
+            "memory_growth_second_half_mib_per_hour": {
+                name: _growth([one for one in settled if one.minute >= half], name) for name in names
+            },
             "stream_live_heap_mib": seen.live_heap_mib,
             "most_files": {name: max(one.files.get(name, 0) for one in seen.samples) for name in settled[-1].files},
             "files_at_the_end": settled[-1].files,
@@ -206,7 +209,13 @@ def _line(sample: Sample) -> str:
 def _text(result: Result, seen: Soak) -> list[str]:
     metrics: dict[str, Any] = result.metrics
     memory = [
-        [name, used, metrics["memory_growth_mib_per_hour"][name], f"{metrics['cores_used'].get(name, 0.0):.2f}"]
+        [
+            name,
+            used,
+            metrics["memory_growth_mib_per_hour"][name],
+            metrics["memory_growth_second_half_mib_per_hour"][name],
+            f"{metrics['cores_used'].get(name, 0.0):.2f}",
+        ]
         for name, used in metrics["memory_mib_at_the_end"].items()
     ]
     files = [[name, most, metrics["files_at_the_end"][name]] for name, most in metrics["most_files"].items()]
@@ -223,7 +232,7 @@ def _text(result: Result, seen: Soak) -> list[str]:
         "",
         "![memory, batches and files over time](soak.png)",
         "",
-        *table(["service", "MiB at the end", "MiB per hour", "cores"], memory),
+        *table(["service", "MiB at the end", "MiB per hour", "in the second half", "cores"], memory),
         "",
         f"Growth is the slope after the first {result.settings['settled_after_minutes']:.0f} minutes. Pages that "
         f"processes share are divided among them. {_heap(*metrics['stream_live_heap_mib'])}",
