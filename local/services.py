@@ -164,7 +164,7 @@ def _lake_env(site: Site) -> dict[str, str]:
         "LAKE_URI": str(site.lake),
         "MALLOC_ARENA_MAX": "2",
         "MALLOC_MMAP_THRESHOLD_": "262144",
-        "ARROW_DEFAULT_MEMORY_POOL": "system",
+        "ARROW_DEFAULT_MEMORY_POOL": "jemalloc",
         "_RJEM_MALLOC_CONF": "narenas:2,dirty_decay_ms:1000,muzzy_decay_ms:0",
     }
 
