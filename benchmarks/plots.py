@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+from cycler import cycler
+from matplotlib import rcParams
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -47,6 +49,8 @@ def soak(
     """Memory by service, seconds between commits, and data files by table, over the minutes of a run."""
     figure = Figure(figsize=(7.2, 8.4), dpi=100, layout="constrained")
     top, middle, bottom = figure.subplots(3, sharex=True)
+    for axes in (top, bottom):
+        axes.set_prop_cycle(cycler(linestyle=["-", "--"]) * rcParams["axes.prop_cycle"])
     for name, used in memory.items():
         top.plot(minutes, used, label=name, linewidth=1)
     at, length = np.array(batches).reshape(-1, 2).T

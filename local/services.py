@@ -248,7 +248,8 @@ def _dbt_repeatedly(site: Site) -> Service:
     return Service(
         name="dbt-repeatedly",
         command=lambda: _python("local.repeat", str(DBT_EVERY_S), *_dbt_command("run", "--select", "tag:batch_layer")),
-        env=site.dbt_env,
+        # One query of Postgres at a time: the stream is at work meanwhile.
+        env={**site.dbt_env, "DBT_THREADS": "1"},
         needs=("dbt",),
     )
 
