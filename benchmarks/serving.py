@@ -316,7 +316,7 @@ def run(seconds: float, folder: Path) -> dict[str, Any]:
                 print(f"{variant.name} …", file=sys.stderr, flush=True)
                 try:
                     found[variant.name] = measure(variant, seconds)
-                except LocalError as error:
+                except (LocalError, OSError) as error:
                     if variant.name in (OURS, FLOOR):
                         raise
                     print(error, file=sys.stderr)
