@@ -3,7 +3,9 @@
 import re
 import subprocess
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -26,11 +28,9 @@ def cpu_seconds(platform: Platform, names: Iterable[str]) -> Cpu:
     What else the machine did is `other programs`: with much of it, the figures say more about them than about us.
     """
     used: Cpu = defaultdict(float)
-    for name in names:
-        if platform.is_running(name):
-            for process in family_of(platform.pid(name)):
-                label, seconds = _used(name, process)
-                used[label] += seconds
+    for name, process in _processes(platform, names):
+        label, seconds = _used(name, process)
+        used[label] += seconds
     own = psutil.Process().cpu_times()
     used["this benchmark"] = own.user + own.system
     used[OTHERS] = _machine_seconds() - sum(used.values())
@@ -53,13 +53,9 @@ def between(before: Cpu, after: Cpu) -> Cpu:
 def memory_mib(platform: Platform, names: Iterable[str]) -> dict[str, float]:
     """Resident memory of services now, by the same parts; pages that processes share are divided among them."""
     used: dict[str, float] = defaultdict(float)
-    for name in names:
-        if platform.is_running(name):
-            for process in family_of(platform.pid(name)):
-                try:
-                    used[_part(name, process)] += process.memory_full_info().pss / _MIB
-                except psutil.NoSuchProcess:
-                    continue
+    for name, process in _processes(platform, names):
+        with suppress(psutil.NoSuchProcess):
+            used[_part(name, process)] += process.memory_full_info().pss / _MIB
     return dict(used)
 
 
@@ -72,16 +68,21 @@ def live_heap_mib(platform: Platform, name: str) -> float | None:
     jcmd = Path(java.exe()).with_name("jcmd")
     if not jcmd.exists():
         return None
-    told = ""
-    for command in ("GC.run", "GC.heap_info"):
-        done = subprocess.run(
-            [str(jcmd), str(java.pid), command], capture_output=True, text=True, timeout=_JVM_SECONDS, check=True
-        )
-        told = done.stdout
+    ask = partial(subprocess.run, capture_output=True, text=True, timeout=_JVM_SECONDS, check=True)
+    ask([str(jcmd), str(java.pid), "GC.run"])
+    told = ask([str(jcmd), str(java.pid), "GC.heap_info"]).stdout
     found = _OLD_GENERATION.search(told)
     if found is None:
         raise RuntimeError(f"the JVM of {name} tells its heap in words that are not known here: {told}")
     return int(found[1]) / 1024
+
+
+def _processes(platform: Platform, names: Iterable[str]) -> Iterator[tuple[str, psutil.Process]]:
+    """The processes of the services that run, each with its service's name."""
+    for name in names:
+        if platform.is_running(name):
+            for process in family_of(platform.pid(name)):
+                yield name, process
 
 
 def _used(service: str, process: psutil.Process) -> tuple[str, float]:
